@@ -1,0 +1,1 @@
+"""The hikrecv command, one sub-command a file."""

@@ -1,0 +1,133 @@
+"""
+Every exception of hikrecv.
+
+The docstring of an error is the text an operator reads when nothing better is
+known; the message given at the raise is one plain sentence that names the thing
+and the cure.  An error that ends as an HTTP answer knows its status.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class HikrecvError(Exception):
+    """Something went wrong in hikrecv."""
+
+    status: ClassVar[int | None] = None
+    """The HTTP status that a device is told, where the error ends in an answer."""
+    exit_code: ClassVar[int] = 1
+    """What a command exits with: 1 said no, 2 usage, 3 state or config."""
+
+    def __str__(self) -> str:
+        return super().__str__() or (self.__doc__ or "").strip()
+
+
+# -- before anything listens ----------------------------------------------
+
+
+class ConfigError(HikrecvError):
+    """The configuration cannot be used."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, path: str = "") -> None:
+        super().__init__(f"{path}: {message}" if path else message)
+        self.path = path
+
+
+class ListenError(HikrecvError):
+    """The receiver could not listen on a port."""
+
+    exit_code = 3
+
+
+class StateError(HikrecvError):
+    """The state directory cannot be used."""
+
+    exit_code = 3
+
+
+class StateInUse(StateError):
+    """Another process writes to this state directory."""
+
+
+class StateTooNew(StateError):
+    """A newer hikrecv wrote this state directory; install that version to read it."""
+
+
+# -- keeping ----------------------------------------------------------------
+
+
+class JournalError(HikrecvError):
+    """The journal could not keep or give an event."""
+
+    status = 503
+
+
+class JournalFull(JournalError):
+    """The disk or the journal's own budget is full."""
+
+
+class JournalBroken(JournalError):
+    """A write or a sync failed; nothing more is acknowledged and the receiver stops."""
+
+
+class Gone(JournalError):
+    """That event is no longer kept."""
+
+
+class LedgerError(StateError):
+    """The book of the reactions' places is lost or damaged."""
+
+
+# -- what a device sent ------------------------------------------------------
+
+
+class Refused(HikrecvError):
+    """A request was refused; `status` says how."""
+
+    status = 400
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.http_status = status
+        self.reason = reason
+
+
+class Undecodable(HikrecvError):
+    """A document is neither XML nor JSON, even after repair."""
+
+
+# -- reactions ---------------------------------------------------------------
+
+
+class PluginError(HikrecvError):
+    """A plugin could not be loaded or does not fit this hikrecv."""
+
+    exit_code = 3
+
+
+class RuleError(ConfigError):
+    """A `when` cannot be used."""
+
+
+class Retry(HikrecvError):
+    """
+    Not done yet: call again later.
+
+    :param reason: what is missing, for the operator.
+    :param after: seconds to wait at least; None leaves it to the back-off.
+    """
+
+    def __init__(self, reason: str = "not done yet", *, after: float | None = None) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+class Reject(HikrecvError):
+    """This event will never be done by this reaction: it becomes a dead letter at once."""
+
+    def __init__(self, reason: str = "refused for good") -> None:
+        super().__init__(reason)
+        self.reason = reason

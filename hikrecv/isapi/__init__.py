@@ -1,0 +1,1 @@
+"""What device messages mean.  No Twisted, no I/O, no clock."""

@@ -1,0 +1,1 @@
+"""What is kept: segments, index and ledger."""

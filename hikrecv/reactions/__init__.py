@@ -1,0 +1,1 @@
+"""What happens next: plugins, rules and couriers."""

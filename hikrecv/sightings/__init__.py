@@ -1,0 +1,1 @@
+"""What an event means in the light of those before it.  Pure."""

@@ -1,0 +1,1 @@
+"""Simulated devices and fixtures, for hikrecv and for plugin authors."""
