@@ -1,0 +1,212 @@
+"""`hikrecv simulate`: devices that are not there, to try a receiver without a camera."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hikrecv.errors import HikrecvError
+from hikrecv.testing.destination import Destination
+from hikrecv.testing.message import Message
+from hikrecv.testing.profiles import Identity, profiles
+from hikrecv.testing.profiles.deepinview import vendor_note
+
+TO = "http://127.0.0.1:8089/"
+
+
+@click.group()
+def command() -> None:
+    """Send what real devices send: one message, a file, or a crowd of devices."""
+
+
+@command.command()
+@click.argument("what", metavar="FILE|PROFILE")
+@click.option("--to", default=TO, show_default=True, metavar="URL", help="Where the receiver listens.")
+@click.option("--count", default=1, show_default=True, help="How many messages (of a profile), or how often.")
+@click.option("--keep-alive", is_flag=True, help="Keep the connection, as newer terminals do.")
+@click.option("--chunked", is_flag=True, help="Send the body in chunks.")
+@click.option("--content-type", metavar="TYPE", help="For a FILE that is a bare body; guessed when missing.")
+@click.option("--insecure", is_flag=True, help="Do not verify the receiver's certificate.")
+def send(
+    what: str, to: str, count: int, keep_alive: bool, chunked: bool, content_type: str | None, insecure: bool
+) -> None:
+    """
+    Send FILE, or messages of a PROFILE.
+
+    FILE is posted as a device would post it; a file that ends with .http is sent
+    byte for byte.  PROFILE is one of deepinview, minmoe, acusense, anpr, nvr, or
+    vendor-note for the face comparison of the vendor's how-to.
+    """
+    destination = Destination.parse(to, verify=not insecure)
+    requests = _requests(what, destination, count, content_type, keep_alive=keep_alive, chunked=chunked)
+    statuses = _on_the_reactor(lambda reactor: _send_all(reactor, destination, requests, keep_alive))
+    if any(status != 200 for status in statuses):
+        raise HikrecvError("the receiver did not accept everything")
+
+
+def _requests(
+    what: str, to: Destination, count: int, content_type: str | None, *, keep_alive: bool, chunked: bool
+) -> list[tuple[str, bytes]]:
+    path = Path(what)
+    if path.suffix == ".http" and path.is_file():
+        return [(path.name, path.read_bytes())] * count
+    return [
+        (message.label, message.request(to.host, to.path, keep_alive=keep_alive, chunked=chunked))
+        for message in _messages(what, count, content_type)
+    ]
+
+
+def _messages(what: str, count: int, content_type: str | None) -> list[Message]:
+    if what == "vendor-note":
+        return [vendor_note()] * count
+    if what in (known := profiles()):
+        script = known[what](Identity(), lambda: datetime.now().astimezone())
+        return [next(script) for _ in range(count)]
+    path = Path(what)
+    if not path.is_file():
+        names = ", ".join(known)
+        raise click.BadParameter(f"{what!r} is neither a file nor a profile ({names} or vendor-note)")
+    body = path.read_bytes()
+    return [Message(label=path.name, content_type=content_type or _guess(body), body=body)] * count
+
+
+def _guess(body: bytes) -> str:
+    start = body.lstrip()[:200]
+    if start.startswith(b"--"):
+        return "multipart/form-data; boundary=" + start.splitlines()[0][2:].decode("latin-1")
+    return "application/json" if start[:1] in (b"{", b"[") else "application/xml"
+
+
+async def _send_all(
+    reactor: Any, to: Destination, requests: list[tuple[str, bytes]], keep_alive: bool
+) -> list[int | None]:
+    from hikrecv.testing.line import Caller
+
+    caller = Caller(to.endpoint(reactor), reactor, host=to.host, path=to.path, keep_alive=keep_alive)
+    statuses: list[int | None] = []
+    for label, request in requests:
+        try:
+            reply = await caller.send(request)
+        except Exception as error:
+            raise HikrecvError(f"could not send to {to.host}:{to.port}: {_reason(error)}") from None
+        click.echo(f"{label}: {len(request):,} bytes, answer {reply.status}")
+        statuses.append(reply.status)
+    caller.hang_up()
+    return statuses
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+@command.command()
+@click.option("--devices", default=4, show_default=True, type=click.IntRange(1, 10_000))
+@click.option(
+    "--rate",
+    default=2.0,
+    show_default=True,
+    type=click.FloatRange(0.001),
+    help="Messages a second, all together.",
+)
+@click.option("--to", default=TO, show_default=True, metavar="URL", help="Where the receiver listens.")
+@click.option("--profile", "chosen", multiple=True, help="Which models (repeatable); all when missing.")
+@click.option("--each", type=click.IntRange(1), help="Stop after so many messages of each device.")
+@click.option("--keep-alive", is_flag=True)
+@click.option("--chunked", is_flag=True)
+@click.option("--insecure", is_flag=True, help="Do not verify the receiver's certificate.")
+def run(
+    devices: int,
+    rate: float,
+    to: str,
+    chosen: tuple[str, ...],
+    each: int | None,
+    keep_alive: bool,
+    chunked: bool,
+    insecure: bool,
+) -> None:
+    """Let a crowd of devices send until Ctrl-C (or --each): a number of them, and a rate."""
+    known = profiles()
+    for name in chosen:
+        if name not in known:
+            raise click.BadParameter(f"there is no profile {name!r}; profiles are {', '.join(known)}")
+    scripts = [known[name] for name in chosen or known]
+    destination = Destination.parse(to, verify=not insecure)
+    _on_the_reactor(
+        lambda reactor: _crowd(reactor, destination, scripts, devices, rate, each, keep_alive, chunked)
+    )
+
+
+async def _crowd(
+    reactor: Any,
+    to: Destination,
+    scripts: list[Any],
+    devices: int,
+    rate: float,
+    each: int | None,
+    keep_alive: bool,
+    chunked: bool,
+) -> None:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from hikrecv.testing.crowd import Crowd
+    from hikrecv.testing.line import Caller
+
+    def make_caller(who: Identity) -> Caller:
+        return Caller(
+            to.endpoint(reactor), reactor, host=to.host, path=to.path, keep_alive=keep_alive, chunked=chunked
+        )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed} answered"))
+    with Progress(*columns, TimeElapsedColumn()) as progress:
+        task = progress.add_task(f"{devices} devices", total=None if each is None else each * devices)
+
+        def told(message: Message, status: int | None) -> None:
+            progress.update(
+                task, advance=int(status == 200), description=f"{message.label[:40]}: {status or 'no answer'}"
+            )
+
+        crowd = Crowd(
+            scripts,
+            make_caller,
+            reactor,
+            lambda: datetime.now().astimezone(),
+            devices=devices,
+            rate=rate,
+            told=told,
+        )
+        reactor.addSystemEventTrigger("before", "shutdown", crowd.stop)
+        await crowd.live(each)
+    _summary(crowd.tally)
+
+
+def _summary(tally: Any) -> None:
+    answers = ", ".join(f"{count} x {status}" for status, count in sorted(tally.answers.items())) or "none"
+    failures = ", ".join(f"{count} x {name}" for name, count in tally.failures.items()) or "none"
+    click.echo(f"sent {tally.sent}; answers {answers}; without an answer {failures}")
+    if (median := tally.quantile(0.5)) is not None:
+        click.echo(
+            f"answered after {median * 1000:.1f} ms (median), {tally.quantile(0.99) * 1000:.1f} ms (p99)"
+        )
+
+
+def _on_the_reactor(work: Any) -> Any:
+    """Run the coroutine *work*(reactor) to its end; its error is raised here."""
+    from twisted.internet import reactor, task
+    from twisted.internet.defer import Deferred
+    from twisted.python.failure import Failure
+
+    ended: list[Any] = []
+
+    def begin(clock: Any) -> Deferred[None]:
+        return Deferred.fromCoroutine(work(clock)).addBoth(ended.append)
+
+    try:
+        task.react(begin, _reactor=reactor)
+    except SystemExit:
+        pass
+    if ended and isinstance(ended[0], Failure):
+        ended[0].raiseException()
+    return ended[0] if ended else []

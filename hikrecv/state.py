@@ -1,0 +1,91 @@
+"""The state directory: where it is, what lies in it, and whether we may use it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from .errors import StateError
+
+SYSTEM = Path("/var/lib/hikrecv")
+
+
+class State(msgspec.Struct, frozen=True):
+    """The places in one state directory."""
+
+    root: Path
+
+    @property
+    def journal(self) -> Path:
+        """The segments."""
+        return self.root / "journal"
+
+    @property
+    def index(self) -> Path:
+        """What can be searched; derived from the journal."""
+        return self.root / "index.sqlite"
+
+    @property
+    def ledger(self) -> Path:
+        """The book of the reactions' places; not derived."""
+        return self.root / "ledger.sqlite"
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever writes."""
+        return self.root / "lock"
+
+    @property
+    def control(self) -> Path:
+        """The running receiver's socket."""
+        return self.root / "control.sock"
+
+    @property
+    def plugins(self) -> Path:
+        """Where each reaction may keep files of its own."""
+        return self.root / "plugins"
+
+    def prepare(self, uid: int | None = None, gid: int | None = None) -> None:
+        """
+        Make the directory if it is missing (0700) and see that it can be written.
+
+        :param uid: who the receiver will be, when it starts as root and drops its rights.
+        :raises StateError: with a sentence that names the directory and the cure.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.root.chmod(0o700)
+            if os.geteuid() == 0 and (uid is not None or gid is not None):
+                os.chown(self.root, -1 if uid is None else uid, -1 if gid is None else gid)
+        except OSError as error:
+            raise StateError(
+                f"the state directory {self.root} cannot be used ({error.strerror}); "
+                "give another one with --state-dir, or make it writable for this user"
+            ) from None
+        if not os.access(self.root, os.W_OK | os.X_OK):
+            raise StateError(f"the state directory {self.root} is not writable for this user")
+
+
+def find(
+    given: str | None = None, configured: str | None = None, environment: Mapping[str, str] = os.environ
+) -> State:
+    """
+    The state directory to use.
+
+    In this order: `given` (``--state-dir``), `configured` (``state_dir`` of the
+    configuration), ``$HIKRECV_STATE_DIR``, ``$STATE_DIRECTORY`` (systemd),
+    ``/var/lib/hikrecv`` where it exists, ``~/.local/state/hikrecv``.
+    """
+    named = (
+        given
+        or configured
+        or environment.get("HIKRECV_STATE_DIR")
+        # systemd gives a list when a unit has several; ours is the first.
+        or environment.get("STATE_DIRECTORY", "").partition(":")[0]
+    )
+    if named:
+        return State(Path(named).expanduser().absolute())
+    return State(SYSTEM if SYSTEM.is_dir() else Path("~/.local/state/hikrecv").expanduser())
