@@ -250,12 +250,19 @@ def parse(text: str, folder: Path = Path(), name: str = "configuration") -> Conf
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name} is not valid TOML: {error}") from None
+    # One by one, since msgspec's paths do not name the key of a table of tables.
+    devices = raw.pop("devices", {})
+    known = convert(devices, dict[str, dict[str, Any]], path="devices")
     config = convert(raw, Config, folder=folder)
     for label, table in config.reactions.items():
         if "plugin" not in table:
             raise ConfigError('says no plugin; write plugin = "<name>"', f"reactions.{label}")
     return msgspec.structs.replace(
         config,
+        devices={
+            label: convert(table, DeviceTable, path=f"devices.{label}", folder=folder)
+            for label, table in known.items()
+        },
         state_dir=None if config.state_dir is None else str(folder / config.state_dir),
         plugin_dirs=tuple(str(folder / entry) for entry in config.plugin_dirs),
     )
