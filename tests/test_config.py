@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -102,8 +103,6 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
 
 
 @given(st.text())
-def test_any_text_is_a_configuration_or_one_sentence(text: str) -> None:
-    try:
+def test_any_text_is_a_configuration_or_a_config_error(text: str) -> None:
+    with suppress(ConfigError):
         config.parse(text)
-    except ConfigError as error:
-        assert str(error)
