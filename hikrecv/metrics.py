@@ -1,0 +1,114 @@
+"""Prometheus metrics and health, on a port of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from twisted.web.resource import Resource
+from twisted.web.server import Request
+
+FORMAT = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """
+    One figure, as the receiver knows it when somebody asks.
+
+    :param kind: ``counter`` only grows; ``gauge`` goes up and down.
+    :param values: label values to figure; the empty tuple where there are no labels.
+    """
+
+    name: str
+    meaning: str
+    kind: str
+    values: Mapping[tuple[str, ...], float]
+    labels: tuple[str, ...] = ()
+
+
+class Readings(Collector):
+    """Reads its sources at scrape time, so that counting costs the receiver nothing."""
+
+    def __init__(self, sources: Iterable[Callable[[], Iterable[Sample]]]) -> None:
+        self._sources = tuple(sources)
+
+    def collect(self) -> Iterable[Metric]:
+        """All samples as prometheus_client wants them."""
+        for source in self._sources:
+            for sample in source():
+                family = CounterMetricFamily if sample.kind == "counter" else GaugeMetricFamily
+                metric = family(f"hikrecv_{sample.name}", sample.meaning, labels=sample.labels)
+                for labels, value in sample.values.items():
+                    metric.add_metric(labels, value)
+                yield metric
+
+
+class Metrics:
+    """
+    The receiver's registry; not the process-wide one, so that tests and plugins have their own.
+
+    :ivar answer_seconds: from the last byte of a push to its answer.
+    :ivar lag_seconds: how late the reactor comes to what is due.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.answer_seconds = Histogram(
+            "hikrecv_answer_seconds",
+            "From the last byte of a push to its answer",
+            registry=self.registry,
+            buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+        )
+        self.lag_seconds = Histogram(
+            "hikrecv_reactor_lag_seconds",
+            "How late the reactor comes to what is due",
+            registry=self.registry,
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5),
+        )
+
+    def read(self, *sources: Callable[[], Iterable[Sample]]) -> None:
+        """Add *sources* of figures that are read when somebody asks."""
+        self.registry.register(Readings(sources))
+
+    def text(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class _Text(Resource):
+    isLeaf = True
+
+    def __init__(self, content: Callable[[], tuple[int, bytes]], content_type: bytes = FORMAT) -> None:
+        super().__init__()
+        self._content, self._type = content, content_type
+
+    def render_GET(self, request: Request) -> bytes:
+        status, text = self._content()
+        request.setResponseCode(status)
+        request.setHeader(b"Content-Type", self._type)
+        return text
+
+
+def pages(metrics: Metrics, healthy: Callable[[], str], ready: Callable[[], str]) -> Resource:
+    """
+    ``/metrics``, ``/healthz`` and ``/readyz``.
+
+    :param healthy: "" or why a supervisor should start the receiver again.
+    :param ready: "" or why no device should be sent here now.
+    """
+
+    def verdict(problem: Callable[[], str]) -> Callable[[], tuple[int, bytes]]:
+        def answer() -> tuple[int, bytes]:
+            reason = problem()
+            return (503, f"{reason}\n".encode()) if reason else (200, b"ok\n")
+
+        return answer
+
+    root = Resource()
+    root.putChild(b"metrics", _Text(lambda: (200, metrics.text())))
+    root.putChild(b"healthz", _Text(verdict(healthy), b"text/plain; charset=utf-8"))
+    root.putChild(b"readyz", _Text(verdict(ready), b"text/plain; charset=utf-8"))
+    return root

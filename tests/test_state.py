@@ -1,0 +1,53 @@
+"""The state directory: which one it is, and whether it can be used."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from hikrecv.errors import StateError
+from hikrecv.state import State, find
+
+
+def test_the_command_line_comes_before_the_config_and_that_before_the_environment(tmp_path: Path) -> None:
+    environment = {"HIKRECV_STATE_DIR": "/env", "STATE_DIRECTORY": "/systemd:/other"}
+
+    assert find("/given", "/configured", environment).root == Path("/given")
+    assert find(None, "/configured", environment).root == Path("/configured")
+    assert find(None, None, environment).root == Path("/env")
+    assert find(None, None, {"STATE_DIRECTORY": "/systemd:/other"}).root == Path("/systemd")
+
+
+def test_without_any_word_it_is_the_systems_or_the_users(tmp_path: Path) -> None:
+    expected = Path("/var/lib/hikrecv")
+    if not expected.is_dir():
+        expected = Path.home() / ".local/state/hikrecv"
+
+    assert find(None, None, {}).root == expected
+
+
+def test_it_is_made_for_one_user_only(tmp_path: Path) -> None:
+    state = State(tmp_path / "a" / "state")
+
+    state.prepare()
+
+    assert stat.S_IMODE(state.root.stat().st_mode) == 0o700
+
+
+def test_a_place_that_is_no_directory_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(StateError, match=r"state directory .*file/state cannot be used"):
+        State(tmp_path / "file" / "state").prepare()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_it_is_given_to_the_user_that_the_receiver_becomes(tmp_path: Path) -> None:
+    state = State(tmp_path / "state")
+
+    state.prepare(uid=65534, gid=65534)
+
+    assert (state.root.stat().st_uid, state.root.stat().st_gid) == (65534, 65534)
