@@ -1,0 +1,68 @@
+"""Addresses as text: one spelling for each, and questions about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from twisted.internet.address import IPv4Address as Internet4
+from twisted.internet.address import IPv6Address as Internet6
+
+LOCAL = "127.0.0.1"
+"""What stands for a peer without an address: the other end of a unix socket."""
+
+AnyNetwork = IPv4Network | IPv6Network
+
+
+def peer_of(address: object) -> tuple[str, int]:
+    """The other end of a connection: its address in one spelling, and its port."""
+    if isinstance(address, Internet4 | Internet6):
+        return plain(address.host), address.port
+    return LOCAL, 0
+
+
+def plain(ip: str) -> str:
+    """
+    Without scope, and IPv4 as such: a listener on ``::`` sees IPv4 devices as ``::ffff:10.0.0.5``.
+
+    Without this a device would have two names, and an allow-list would not match.
+    """
+    if ":" not in ip:
+        return ip
+    try:
+        address = ip_address(ip.partition("%")[0])
+    except ValueError:
+        return ip
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)
+
+
+def is_loopback(ip: str) -> bool:
+    """Whether *ip* is this machine."""
+    return ip.startswith("127.") or ip == "::1"
+
+
+def subnet(ip: str) -> str:
+    """Who shares a quota: an IPv4 address, or the /64 of an IPv6 one."""
+    if ":" not in ip:
+        return ip
+    try:
+        return str(ip_network(f"{ip}/64", strict=False))
+    except ValueError:
+        return ip
+
+
+def networks(texts: Iterable[str]) -> tuple[AnyNetwork, ...]:
+    """What the configuration wrote as addresses and networks."""
+    return tuple(ip_network(text, strict=False) for text in texts)
+
+
+def within(ip: str, nets: tuple[AnyNetwork, ...]) -> bool:
+    """Whether *ip* is in one of *nets*."""
+    if not nets:
+        return False  # the common case, asked with every request
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        return False
+    return any(address.version == net.version and address in net for net in nets)

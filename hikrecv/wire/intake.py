@@ -1,0 +1,182 @@
+"""What one listener has in common for all its requests: who may send, what is kept, what is said about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.defer import Deferred, fail
+from twisted.python.failure import Failure
+
+from ..errors import JournalError, Refused
+from ..push import Anomaly, Answer, Peer, Push, Trust
+from .admission import Admission, Asked
+from .answers import BUSY, RETRY_AFTER
+from .budget import Budget
+from .messages import RAW_MOST, Foreign
+from .quota import HOUR
+from .rate import Rate
+from .redaction import from_raw, without_secrets, without_token
+from .watch import SenderLog, Watch
+
+Receive = Callable[[Push], Deferred[Answer]]
+Complete = Callable[[Push], bool]
+
+UNREADABLE_A_MINUTE = 10
+"""How many things that are no request are kept of one address."""
+
+_ENDS = (b"}", b"]", b">", b"--")
+
+
+def looks_complete(push: Push) -> bool:
+    """
+    Whether a cut body ends like a whole document: JSON, XML, or a closed multipart.
+
+    The service passes a better judge, which reads the documents.
+    """
+    return push.body[-64:].rstrip(b" \t\r\n\0").endswith(_ENDS)
+
+
+class Read(Asked, Protocol):
+    """The head of a request that is over."""
+
+    @property
+    def version(self) -> str:
+        """``1.0`` or ``1.1``."""
+        ...
+
+
+class Busy(Refused):
+    """
+    Not now.
+
+    :param retry_after: seconds.
+    """
+
+    def __init__(self, reason: str, retry_after: int = RETRY_AFTER) -> None:
+        super().__init__(503, reason)
+        self.retry_after = retry_after
+
+
+class Intake:
+    """
+    The way from a request to `receive`, the same for our own port and for a Twisted `Site`.
+
+    :param receive: keeps a push and gives the answer.
+    :param complete: judges a cut push: answered 200 when it holds a whole document.
+    :param wall: our clock, nanoseconds since 1970 (UTC).
+    """
+
+    def __init__(
+        self,
+        receive: Receive,
+        admission: Admission,
+        budget: Budget,
+        watch: Watch,
+        log: SenderLog,
+        *,
+        complete: Complete = looks_complete,
+        wall: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._receive, self.admission, self.budget = receive, admission, budget
+        self.watch, self.log, self.complete, self._wall = watch, log, complete, wall
+        self._kept = Rate(UNREADABLE_A_MINUTE, 60, budget.now)
+        self._alarmed = Rate(1, HOUR, budget.now)
+
+    def admit(self, head: Asked, ip: str) -> Trust:
+        """
+        Judge a request by its *head*.
+
+        :raises Challenge: it must log in.
+        :raises Refused: 403, or 200 (to be thrown away).
+        :raises Busy: there is no room, or its hour's quota is used up.
+        """
+        trust = self.admission.check(head, ip)
+        if self.budget.in_flight.full:
+            raise Busy("more is being received at once than limits.in_flight allows")
+        self._check_quota(ip, trust)
+        return trust
+
+    def push(self, head: Read, peer: Peer, body: bytes, anomalies: tuple[Anomaly, ...]) -> Push:
+        """A request as a value, without its secrets; it is charged to its sender's hour."""
+        self._charge(peer.ip, len(body))
+        return Push(
+            received=self._wall(),
+            peer=peer,
+            method=head.method,
+            target=without_token(head.target, self.admission.token),
+            version=head.version,
+            headers=without_secrets(head.headers),
+            body=body,
+            anomalies=anomalies,
+        )
+
+    def take(self, push: Push) -> Deferred[Answer]:
+        """Hand *push* over; the answer is always one, 503 when it could not be kept."""
+        try:
+            kept = self._receive(push)
+        except Exception:  # whatever went wrong in there, the device is answered
+            kept = fail(Failure())
+        return kept.addErrback(self._not_kept, push.peer.ip)
+
+    def keep_unreadable(self, ip: str, port: int, raw: bytes, anomalies: tuple[Anomaly, ...]) -> None:
+        """
+        Keep what is no request, for a person to look at.
+
+        Only of senders that need no secret, within their quota, and ten a minute:
+        else a stranger could fill the journal with noise.
+        """
+        try:
+            trust = self.admission.stranger(ip)
+            self._check_quota(ip, trust)
+        except Refused:
+            return
+        if self._kept.take(ip) is None:
+            return
+        body = from_raw(raw[:RAW_MOST], self.admission.token)
+        self._charge(ip, len(body))
+        peer = Peer(ip, port, trust)
+        push = Push(
+            received=self._wall(),
+            peer=peer,
+            method="",
+            target=b"",
+            version="",
+            body=body,
+            anomalies=anomalies,
+        )
+        self.take(push)
+
+    def keep_foreign(self, ip: str, port: int, foreign: Foreign) -> None:
+        """The same for what is not HTTP at all."""
+        self.keep_unreadable(ip, port, foreign.raw, (Anomaly("not-http", foreign.kind),))
+
+    def is_whole(self, head: Read, body: bytes) -> bool:
+        """Whether a whole document is in the *body* so far."""
+        peer = Peer("", 0, "none")
+        return self.complete(Push(received=0, peer=peer, method=head.method, headers=head.headers, body=body))
+
+    def without_secrets(self, raw: bytes) -> bytes:
+        """The same bytes, fit for a log."""
+        return from_raw(raw, self.admission.token)
+
+    def _not_kept(self, failure: Failure, ip: str) -> Answer:
+        if failure.check(JournalError):
+            self.log.say(ip, "not-kept", f"an event could not be kept and was answered 503: {failure.value}")
+        else:
+            self.log.log.failure("{ip}: receiving failed, answered 503", failure=failure, ip=ip)
+        return BUSY
+
+    def _charge(self, ip: str, size: int) -> None:
+        if not self.admission.free(ip):
+            self.budget.quota.charge(ip, size)
+
+    def _check_quota(self, ip: str, trust: Trust) -> None:
+        wait = 0 if self.admission.free(ip) else self.budget.quota.wait(ip, trust)
+        if not wait:
+            return
+        reason = "it sent more than an hour's share; see limits.bytes_per_hour and limits.pushes_per_hour"
+        if self._alarmed.take(ip) is not None:
+            self.watch.alarm(ip, reason)
+        raise Busy(reason, wait)
