@@ -1,0 +1,218 @@
+"""One SQLite file of the state directory: made, opened, upgraded, refused, or only looked at."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from hikrecv.errors import StateError, StateTooNew
+
+LOG = 16_000_000
+"""Bytes to which the log is cut when everything in it was carried over."""
+
+_PASSING = tuple(
+    f"SQLITE_{word}"
+    for word in ("BUSY", "LOCKED", "FULL", "IOERR", "NOMEM", "READONLY", "CANTOPEN", "PERM", "INTERRUPT")
+)
+
+
+class Schema(NamedTuple):
+    """
+    How the tables of one kind of file look, and how older ones become so.
+
+    :param name: of the ``.sql`` file in this package that makes the tables.
+    :param upgrades: SQL that makes version 2 of 1, 3 of 2 and so on.
+    """
+
+    name: str
+    upgrades: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> int:
+        """The version that this hikrecv writes."""
+        return len(self.upgrades) + 1
+
+    @property
+    def sql(self) -> str:
+        """What makes the tables of that version."""
+        return (files(__package__) / f"{self.name}.sql").read_text(encoding="utf-8")
+
+
+def open_to_write(
+    path: Path | str, schema: Schema, synchronous: Literal["FULL", "NORMAL"]
+) -> sqlite3.Connection:
+    """
+    Open the file at *path* (0600) as its only writer; make it when it is not there.
+
+    :param path: ``":memory:"`` for one that nobody keeps.
+    :raises StateTooNew: when a newer hikrecv made it; it is left as it was.
+    :raises StateError: when it cannot be opened at all.
+    :raises sqlite3.DatabaseError: when it is damaged, or no file of ours.
+    """
+    if path != ":memory:":
+        _refuse_newer(Path(path), schema)
+        _make(Path(path))
+    connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+    try:
+        version_of(connection)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute(f"PRAGMA journal_size_limit = {LOG}")
+        _bring_up(connection, schema, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_to_read(path: Path, schema: Schema) -> sqlite3.Connection:
+    """
+    Open the file at *path* for a look, without making or changing any file.
+
+    With a live writer, or after one that was killed, its memory of the log
+    (``-shm``) is used as it is; a file whose writer left properly is complete in
+    itself and read as immutable.  Then a writer that starts meanwhile is not
+    noticed: look, and close.
+
+    :raises StateTooNew: when a newer hikrecv made it.
+    :raises StateError: when it is not there or cannot be looked at without repair.
+    :raises sqlite3.DatabaseError: when it is damaged, or no file of ours.
+    """
+    if not path.exists():
+        raise StateError(f"there is no {path}")
+    logged = beside(path, "-wal").exists()
+    if logged and not beside(path, "-shm").exists():
+        # SQLite would have to make it, which is the writer's business.
+        raise StateError(f"{path} was not closed properly; start the receiver once to repair it")
+    how = "readonly_shm=1" if logged else "immutable=1"
+    where = f"{path.absolute().as_uri()}?mode=ro&{how}"
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = sqlite3.connect(where, uri=True, timeout=5, isolation_level=None)
+        version = version_of(connection)
+        if version > schema.version:
+            raise _too_new(path, version, schema)
+    except BaseException as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, sqlite3.Error) and in_passing(error):
+            raise StateError(f"{path} cannot be read: {error}") from None
+        raise
+    return connection
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """
+    The version of the tables; 0 when there are none yet.
+
+    :raises sqlite3.DatabaseError: when it is damaged, or no file of ours.
+    """
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+        return 0
+    found: tuple[int] | None = connection.execute("SELECT version FROM version").fetchone()
+    if found is None:
+        raise sqlite3.DatabaseError("it says no version")
+    return found[0]
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of it or nothing; committed when the block ends."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite itself rolls back on some errors, a full disk among them.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def in_passing(error: sqlite3.Error) -> bool:
+    """Is it trouble that can pass (a full disk, a lock, a failing read) and no damage to the file?"""
+    return getattr(error, "sqlite_errorname", "").startswith(_PASSING)
+
+
+def can_wait(error: sqlite3.Error) -> bool:
+    """
+    Can the same be written later with the same connection?
+
+    Not after a failed write or sync: the system may hold for written what is not.
+    """
+    name = getattr(error, "sqlite_errorname", "")
+    return in_passing(error) and not name.startswith(("SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_PERM"))
+
+
+def storable(text: str) -> str:
+    """*text* with half characters, which UTF-8 has no form for, spelled out."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def beside(path: Path, ending: str) -> Path:
+    """The file that SQLite keeps beside *path*: ``-wal`` or ``-shm``."""
+    return path.with_name(path.name + ending)
+
+
+def remove(path: Path) -> None:
+    """Delete the file and what SQLite keeps beside it; the log first, it must never meet another file."""
+    for each in (beside(path, "-wal"), beside(path, "-shm"), path):
+        each.unlink(missing_ok=True)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in the directory *path* survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _make(path: Path) -> None:
+    """SQLite gives its ``-wal`` and ``-shm`` the mode of the file, so the file is made first."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        sync_directory(path.parent)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise StateError(f"cannot create {path}: {error.strerror}") from None
+
+
+def _refuse_newer(path: Path, schema: Schema) -> None:
+    """Look before opening to write, which carries over what stands in the log even if nothing is written."""
+    try:
+        open_to_read(path, schema).close()
+    except StateTooNew:
+        raise
+    except (StateError, sqlite3.DatabaseError):
+        return
+
+
+def _bring_up(connection: sqlite3.Connection, schema: Schema, path: Path | str) -> None:
+    version = version_of(connection)
+    if version > schema.version:
+        raise _too_new(path, version, schema)
+    steps = [schema.sql] if version == 0 else list(schema.upgrades[version - 1 :])
+    if not steps:
+        return
+    stamp = f"UPDATE version SET version = {schema.version};"  # noqa: S608, a number of ours
+    try:
+        connection.executescript("\n".join(["BEGIN IMMEDIATE;", *steps, stamp, "COMMIT;"]))
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _too_new(path: Path | str, version: int, schema: Schema) -> StateTooNew:
+    return StateTooNew(
+        f"{path} has version {version} and this hikrecv knows up to {schema.version}; "
+        "install the newer hikrecv that wrote it"
+    )

@@ -1,0 +1,84 @@
+"""What an event means after those before it: how fresh, seen before, part of what lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from hikrecv.isapi.event import Episode, Event
+from hikrecv.journal.fact import DEVICES, WINDOW, Fact, attach, moment, undecided
+
+from .duplicates import Duplicates
+from .episodes import Episodes
+from .freshness import Clocks
+
+
+class Sightings:
+    """
+    The memory of what came before: pure, bounded, fed in journal order.
+
+    An event is first judged, which changes nothing, and then remembered as it was
+    decided.  Because memory changes in no other way, facts read back leave exactly
+    the memory that seeing the events has left.  It is a function of the last
+    `window` facts and of the last fact of each of the last `devices` devices.
+
+    There is no clock here but the received times of the events.
+    """
+
+    def __init__(self, window: int = WINDOW, devices: int = DEVICES) -> None:
+        self._window = window
+        self._duplicates = Duplicates(window)
+        self._clocks = Clocks(devices)
+        self._episodes = Episodes(window)
+
+    def see(self, events: Sequence[Event]) -> tuple[Event, ...]:
+        """
+        The same events with freshness, `duplicate_of` and `episode`.
+
+        What was decided travels with each as its fact, see `hikrecv.journal.fact`.
+        Events that were seen before, by others, are judged anew.
+        """
+        return tuple(self._see(event) for event in events)
+
+    def restore(self, facts: Iterable[Fact]) -> None:
+        """Remember decided *facts*, in journal order, in place of seeing their events."""
+        for fact in facts:
+            self._recall(fact)
+
+    def _see(self, event: Event) -> Event:
+        fact = self._duplicates.judge(_said(undecided(event)))
+        fact = self._episodes.judge(self._clocks.judge(fact))
+        self._recall(fact)
+        changes = _changes(event, fact)
+        event = event.replace(**changes) if changes else event
+        attach(event, fact)
+        return event
+
+    def _recall(self, fact: Fact) -> None:
+        self._duplicates.recall(fact)
+        self._clocks.recall(fact)
+        self._episodes.recall(fact)
+
+
+def _said(fact: Fact) -> Fact:
+    """Without what others decided; `resent` is the device's own word and stays."""
+    if fact.duplicate_of is None and fact.episode is None:
+        return fact
+    return replace(fact, duplicate_of=None, episode=None, episode_count=0, episode_first=None)
+
+
+def _changes(event: Event, fact: Fact) -> dict[str, Any]:
+    """Only what differs: most events are live, single and new."""
+    changes: dict[str, Any] = {}
+    if fact.freshness != event.freshness:
+        changes["freshness"] = fact.freshness
+    if fact.duplicate_of != event.duplicate_of:
+        changes["duplicate_of"] = fact.duplicate_of
+    if fact.episode is not None:
+        first = moment(fact.episode_first or fact.received)
+        changes["episode"] = Episode(id=fact.episode, count=fact.episode_count, first=first)
+    elif event.episode is not None:
+        changes["episode"] = None
+    return changes
