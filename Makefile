@@ -11,7 +11,7 @@ EDIT = --config-settings editable_mode=compat
 .PHONY: demo test plugin-tests lint types floors docs news wheels bench torture fuzz clean
 
 demo: $(VENV)/.demo
-	@exec $(BIN)/python -m hikrecv.testing.demo --port $(PORT)
+	@exec $(BIN)/python -m hikrecv.cli.demo --port $(PORT)
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest

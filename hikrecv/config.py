@@ -14,6 +14,7 @@ import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -50,6 +51,14 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return f"Secret(<{self.source}>)"
+
+
+class Url(Secret):
+    """
+    An ``http://`` or ``https://`` address without a login.
+
+    Many hold a token, so it is a secret: given as ``env:NAME``, ``file:PATH``, or in clear.
+    """
 
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
@@ -291,7 +300,7 @@ def _in_words(error: msgspec.ValidationError, path: str) -> ConfigError:
 
 
 def _joined(*names: str) -> str:
-    return ".".join(name for name in names if name)
+    return ".".join(name for name in names if name).replace(".[", "[")
 
 
 def _special(kind: type, value: object, folder: Path) -> object:
@@ -307,6 +316,8 @@ def _special(kind: type, value: object, folder: Path) -> object:
         return _zone(value)
     if kind is Secret:
         return _secret(value, folder)
+    if kind is Url:
+        return _url(_secret(value, folder))
     raise NotImplementedError(f"{kind.__name__} is not a type for settings")
 
 
@@ -356,6 +367,21 @@ def _secret(value: str, folder: Path) -> Secret:
         except (OSError, UnicodeDecodeError):
             raise ValueError(f"cannot read the secret from {folder / rest}") from None
     return Secret(value)
+
+
+def _url(secret: Secret) -> Url:
+    try:
+        parts = urlsplit(secret)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable, parts = False, urlsplit("")
+    if not usable or not secret.isprintable() or " " in secret:
+        raise ValueError('expected an address such as "https://host.example/path"')
+    if parts.username is not None:
+        raise ValueError("a login does not belong into the address; give it by a key of its own")
+    url = Url(secret)
+    url.source = secret.source
+    return url
 
 
 def _from(source: str, text: str) -> Secret:

@@ -77,6 +77,10 @@ class Gone(JournalError):
     """That event is no longer kept."""
 
 
+class IndexBroken(StateError):
+    """The index is damaged; it is made again from the journal."""
+
+
 class LedgerError(StateError):
     """The book of the reactions' places is lost or damaged."""
 
@@ -118,11 +122,16 @@ class Retry(HikrecvError):
 
     :param reason: what is missing, for the operator.
     :param after: seconds to wait at least; None leaves it to the back-off.
+    :param certain: it was certainly not done.  False when an answer was lost on
+        the way; what must not be repeated is then not tried again.
     """
 
-    def __init__(self, reason: str = "not done yet", *, after: float | None = None) -> None:
+    def __init__(
+        self, reason: str = "not done yet", *, after: float | None = None, certain: bool = True
+    ) -> None:
         super().__init__(reason)
         self.after = after
+        self.certain = certain
 
 
 class Reject(HikrecvError):

@@ -82,7 +82,7 @@ class _Text(Resource):
     isLeaf = True
 
     def __init__(self, content: Callable[[], tuple[int, bytes]], content_type: bytes = FORMAT) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._content, self._type = content, content_type
 
     def render_GET(self, request: Request) -> bytes:

@@ -84,5 +84,6 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(0)
     except HikrecvError as error:
-        click.echo(f"hikrecv: {error}", err=True)
+        for line in str(error).splitlines():
+            click.echo(f"hikrecv: {line}", err=True)
         sys.exit(error.exit_code)

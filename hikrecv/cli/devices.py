@@ -1,0 +1,133 @@
+"""`hikrecv devices`: who sends, what, and how it is with them; and who was turned away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import msgspec
+
+from hikrecv import control
+from hikrecv.archive import Archive
+from hikrecv.errors import StateError
+from hikrecv.journal.seen import Seen
+from hikrecv.state import State
+
+from .options import existing_state, read_config, state_options
+from .watching import again
+
+
+@click.command()
+@state_options
+@click.option("--watch", is_flag=True, help="Look again every two seconds, until Ctrl-C.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def command(state_dir: str | None, config_file: str | None, watch: bool, form: str) -> None:
+    """List the devices with their channels, families, last push, clock and oddities."""
+    state = existing_state(state_dir, config_file)
+    config = read_config(config_file)
+
+    def look() -> None:
+        index = Archive(state, config).index()
+        if index is None:
+            raise StateError(f"the index of {state.root} cannot be read now; run `hikrecv reindex`")
+        try:
+            seen = index.devices()
+        finally:
+            index.close()
+        turned_away = _turned_away(state)
+        if form == "json":
+            rows = [msgspec.to_builtins(each) | {"silent": _silent(each)} for each in seen]
+            click.echo(msgspec.json.encode({"devices": rows, "turned_away": turned_away}))
+        else:
+            _print(seen, turned_away)
+
+    again(look, watch)
+
+
+def _turned_away(state: State) -> list[dict[str, Any]]:
+    try:
+        found: list[dict[str, Any]] = control.call(state.control, "turned_away")
+    except control.NotRunning:
+        return []
+    return found
+
+
+def _silent(seen: Seen) -> bool:
+    return seen.silent(time.time_ns() // 1000)
+
+
+def _print(seen: Sequence[Seen], turned_away: Sequence[dict[str, Any]]) -> None:
+    from .table import show, table
+
+    if not seen and not turned_away:
+        click.echo("no device has sent anything yet")
+    if seen:
+        columns = (
+            "DEVICE",
+            "ADDRESS",
+            "TRUST",
+            "LAST PUSH",
+            "EVENTS",
+            "AN HOUR",
+            "FAMILIES",
+            "CHANNELS",
+            "CLOCK",
+            "ODD",
+        )
+        show(table(columns, map(_cells, seen)))
+    if turned_away:
+        click.echo()
+        show(table(("TURNED AWAY", "TIMES", "LAST", "ANSWER", "WHY"), map(_refusal, turned_away)))
+
+
+def _cells(seen: Seen) -> tuple[str, ...]:
+    from .table import ago
+
+    now = time.time_ns() // 1000
+    since = (now - seen.last_received) / 1e6
+    counted = f"{seen.events}" + "".join(
+        f", {count} {word}" for word, count in (("late", seen.late), ("duplicate", seen.duplicates)) if count
+    )
+    return (
+        seen.name or seen.device,
+        seen.peer_ip,
+        seen.trust,
+        f"{ago(since)} ago" + (" (silent)" if _silent(seen) else ""),
+        counted,
+        f"{seen.rate(now):.0f}",
+        _most(seen.families),
+        _most(seen.channels),
+        _clock(seen.offset),
+        _most(seen.anomalies),
+    )
+
+
+def _most(counts: dict[str, int], show: int = 4) -> str:
+    ordered = sorted(counts, key=lambda name: -counts[name])
+    more = f" +{len(ordered) - show}" if len(ordered) > show else ""
+    return ", ".join(ordered[:show]) + more
+
+
+def _clock(offset: int | None) -> str:
+    from .table import ago
+
+    if offset is None:
+        return "-"
+    seconds = offset / 1e6
+    if abs(seconds) < 2:
+        return "right"
+    return f"{ago(abs(seconds))} {'behind' if seconds > 0 else 'ahead'}"
+
+
+def _refusal(row: dict[str, Any]) -> tuple[str, ...]:
+    from .table import ago
+
+    return (
+        str(row["ip"]),
+        str(row["count"]),
+        f"{ago((time.time_ns() - row['last']) / 1e9)} ago",
+        str(row["status"] or "closed"),
+        str(row["reason"]),
+    )

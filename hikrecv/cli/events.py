@@ -1,0 +1,104 @@
+"""`hikrecv events`: what was received, for people and for programs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+
+import click
+import msgspec
+
+from hikrecv.archive import Archive
+from hikrecv.isapi.event import Event
+
+from .options import existing_state, read_config, state_options
+
+LATEST = 50
+LOOK = 0.2
+"""Seconds between two looks with --follow."""
+QUIET = ("heartbeat",)
+
+
+@click.command()
+@state_options
+@click.option("--follow", "-f", is_flag=True, help="Go on with what comes in, until Ctrl-C.")
+@click.option("--since", type=click.IntRange(0), metavar="SEQ", help="Begin with this number.")
+@click.option("--all", "everything", is_flag=True, help="Heartbeats too.")
+@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
+@click.option("--data", is_flag=True, help="With jsonl: each event with its whole document under `data`.")
+def command(
+    state_dir: str | None,
+    config_file: str | None,
+    follow: bool,
+    since: int | None,
+    everything: bool,
+    form: str,
+    data: bool,
+) -> None:
+    """
+    Show events.
+
+    The table has the last 50, without heartbeats.  --format jsonl gives one event a
+    line, oldest first, from the beginning (or --since), heartbeats included.
+    """
+    state = existing_state(state_dir, config_file)
+    archive = Archive(state, read_config(config_file))
+    if form == "jsonl":
+        found = _lines(archive, since or 0, follow)
+        empty = _print_lines(found, data)
+    else:
+        without = () if everything else QUIET
+        empty = _print_table(archive, since, without, follow)
+    if empty:
+        click.echo(f"no events in {state.root}", err=True)
+
+
+def _lines(archive: Archive, since: int, follow: bool) -> Iterator[Event]:
+    told = archive.follow(since, _pause) if follow else archive.events(since)
+    for _, events in told:
+        yield from events
+
+
+def _print_lines(found: Iterator[Event], data: bool) -> bool:
+    empty = True
+    for event in found:
+        empty = False
+        sys.stdout.buffer.write(_line(event, data) + b"\n")
+    sys.stdout.buffer.flush()
+    return empty
+
+
+def _line(event: Event, data: bool) -> bytes:
+    if not data:
+        return event.to_json()
+    return msgspec.json.encode({**event.to_dict(), "data": event.data()})
+
+
+def _print_table(archive: Archive, since: int | None, without: tuple[str, ...], follow: bool) -> bool:
+    from rich.console import Console
+
+    from .table import EVENT_COLUMNS, event_cells, show, table
+
+    found = archive.latest(LATEST, without) if since is None else _since(archive, since, without)
+    if found or not follow:
+        if found:
+            show(table(EVENT_COLUMNS, map(event_cells, found)))
+        if not follow:
+            return not found
+    console = Console()
+    for _, events in archive.follow(archive.journal.last + 1, _pause):
+        for event in events:
+            if event.family not in without:
+                cells = event_cells(event)
+                console.print(*cells, sep="  ", markup=False, highlight=False, soft_wrap=True)
+    return False
+
+
+def _since(archive: Archive, since: int, without: tuple[str, ...]) -> list[Event]:
+    return [event for _, events in archive.events(since) for event in events if event.family not in without]
+
+
+def _pause() -> None:
+    sys.stdout.flush()
+    time.sleep(LOOK)

@@ -1,0 +1,84 @@
+"""`hikrecv plugins`: what is installed, what is broken, and what each can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+from rich.text import Text
+
+from hikrecv.config import Config
+from hikrecv.reactions.plugins import Plugin, Plugins, find
+from hikrecv.reactions.settings import Row, describe
+
+from .options import read_config, state_options
+
+
+@click.group(invoke_without_command=True)
+@state_options
+@click.option("--only", multiple=True, metavar="NAME", help="Look at nothing else (repeatable).")
+@click.option("--without", multiple=True, metavar="NAME", help="Do not look at this one (repeatable).")
+@click.option("--strict", is_flag=True, help="Exit with 3 when a plugin is broken; for CI.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    state_dir: str | None,
+    config_file: str | None,
+    only: tuple[str, ...],
+    without: tuple[str, ...],
+    strict: bool,
+) -> None:
+    """List the plugins that are installed, and the reactions that use them."""
+    config = read_config(config_file)
+    plugins = find(config.plugin_dirs, only=only, without=without, strict=strict)
+    ctx.obj = plugins
+    if ctx.invoked_subcommand is None:
+        _print(plugins, config)
+
+
+def _print(plugins: Plugins, config: Config) -> None:
+    from .table import show, table
+
+    rows: list[Sequence[str | Text]] = [_row(plugin, config) for plugin in plugins.load_all()]
+    for failure in plugins.failures:
+        broken = Text(f"broken: {failure.reason}", style="red")
+        rows.append((Text(failure.name, style="red"), failure.origin, "", "", broken))
+    if not rows:
+        click.echo("no plugin is installed; try: pip install hikrecv-lines")
+        return
+    show(table(("PLUGIN", "FROM", "HOOKS", "USED BY", ""), rows))
+
+
+def _row(plugin: Plugin, config: Config) -> Sequence[str | Text]:
+    used = [name for name, found in config.reactions.items() if found.get("plugin") == plugin.name]
+    hooks = ", ".join(name.removeprefix("hikrecv_") for name in plugin.hooks)
+    remarks = [*(["acts"] if plugin.acts else []), *([plugin.delivery] if plugin.delivery else [])]
+    return plugin.name, plugin.origin, hooks, ", ".join(used) or "-", ", ".join(remarks)
+
+
+@command.command("show")
+@click.argument("name")
+@click.pass_obj
+def show_one(plugins: Plugins, name: str) -> None:
+    """Show what the plugin NAME does, and its settings with meaning and default."""
+    from .table import show, table
+
+    plugin = plugins.get(name)
+    said = (plugin.subject.__doc__ or "").strip()
+    click.echo(f"{plugin.name} ({plugin.origin})\n{said}\n")
+    rows = describe(plugin.settings)
+    if not rows:
+        click.echo("It has no settings of its own.")
+    else:
+        show(table(("KEY", "TYPE", "DEFAULT", "MEANING"), map(_setting, rows)))
+    click.echo(
+        f'\n[reactions.my-{name}]\nplugin = "{name}"' + "".join(f"\n{row.key} = ..." for row in _needed(rows))
+    )
+
+
+def _setting(row: Row) -> Sequence[str]:
+    return row.key, row.type, "(required)" if row.default is None else row.default, row.meaning
+
+
+def _needed(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.default is None]

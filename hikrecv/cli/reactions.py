@@ -1,0 +1,206 @@
+"""`hikrecv reactions`: where each reaction stands, and moving it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+import msgspec
+
+from hikrecv import control
+from hikrecv.archive import Archive
+from hikrecv.errors import HikrecvError, LedgerError
+from hikrecv.journal.ledger import Ledger
+from hikrecv.state import State
+
+from .asking import ask
+from .options import existing_state, read_config, state_options
+from .watching import again
+
+
+@click.group(invoke_without_command=True)
+@state_options
+@click.option("--watch", is_flag=True, help="Look again every two seconds, until Ctrl-C.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.pass_context
+def command(
+    ctx: click.Context, state_dir: str | None, config_file: str | None, watch: bool, form: str
+) -> None:
+    """Show where each reaction stands: position, lag, last success and error, dead letters, state."""
+    state = existing_state(state_dir, config_file)
+    ctx.obj = state
+    if ctx.invoked_subcommand is not None:
+        return
+
+    def look() -> None:
+        rows = _rows(state, config_file)
+        if form == "json":
+            click.echo(msgspec.json.encode(rows))
+        else:
+            _print(rows)
+
+    again(look, watch)
+
+
+def _rows(state: State, config_file: str | None) -> list[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = control.call(state.control, "reactions")
+    except control.NotRunning:
+        return _stopped(state, config_file)
+    return rows
+
+
+def _stopped(state: State, config_file: str | None) -> list[dict[str, Any]]:
+    last = Archive(state, read_config(config_file)).journal.last
+    ledger = Ledger.read(state.ledger)
+    try:
+        dead = ledger.dead_counts()
+        return [
+            {
+                "name": name,
+                "plugin": "",
+                "state": "stopped" if place.state == "placed" else place.state,
+                "reason": place.suspended or "",
+                "position": place.cursor,
+                "lag_events": max(last - place.cursor, 0),
+                "last_success": place.last_success,
+                "last_error": place.last_error or "",
+                "attempts": max((each.attempts for each in place.tries), default=0),
+                "dead": dead.get(name, 0),
+            }
+            for name, place in sorted(ledger.places().items())
+        ]
+    finally:
+        ledger.close()
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    from .table import show, table
+
+    if not rows:
+        click.echo("no reaction is configured; see `hikrecv plugins`")
+        return
+    columns = (
+        "REACTION",
+        "PLUGIN",
+        "STATE",
+        "POSITION",
+        "LAG",
+        "LAST SUCCESS",
+        "ATTEMPTS",
+        "DEAD",
+        "LAST ERROR",
+    )
+    show(table(columns, map(_cells, rows)))
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    from .table import ago
+
+    lag = f"{row.get('lag_events', 0)}"
+    if row.get("lag_seconds"):
+        lag += f" ({ago(row['lag_seconds'])})"
+    success = row.get("last_success")
+    return (
+        row["name"],
+        row.get("plugin", ""),
+        row["state"],
+        f"{row.get('position', 0)}",
+        lag,
+        f"{ago(time.time() - success)} ago" if success else "-",
+        f"{row.get('attempts', 0)}",
+        f"{row.get('dead', 0)}",
+        row.get("reason") or row.get("last_error", ""),
+    )
+
+
+def _known(ledger: Ledger, name: str) -> None:
+    if name not in ledger.places():
+        raise HikrecvError(f"there is no reaction {name!r}; there are {', '.join(ledger.places()) or 'none'}")
+
+
+@command.command()
+@click.argument("name")
+@click.pass_obj
+def pause(state: State, name: str) -> None:
+    """Hand nothing more to NAME until it is resumed; its events wait in the journal."""
+
+    def alone(ledger: Ledger) -> None:
+        _known(ledger, name)
+        ledger.pause(name, True)
+
+    ask(state, "reactions.pause", alone, name=name)
+    click.echo(f"{name} is paused")
+
+
+@command.command()
+@click.argument("name")
+@click.pass_obj
+def resume(state: State, name: str) -> None:
+    """Let NAME go on where it was; lifts a suspension too."""
+
+    def alone(ledger: Ledger) -> None:
+        _known(ledger, name)
+        ledger.pause(name, False)
+
+    ask(state, "reactions.resume", alone, name=name)
+    click.echo(f"{name} goes on")
+
+
+@command.command()
+@click.argument("name")
+@click.option("--to", required=True, metavar="now|beginning|SEQ", help="SEQ is the first that it gets again.")
+@click.pass_obj
+def rewind(state: State, name: str, to: str) -> None:
+    """Set the place from which NAME goes on; also after the ledger was lost."""
+    if to not in ("now", "beginning") and not to.isdigit():
+        raise click.BadParameter("write now, beginning or a number", param_hint="--to")
+    try:
+        cursor = ask(
+            state, "reactions.rewind", lambda ledger: _rewound(ledger, state, name, to), name=name, to=to
+        )
+    except LedgerError:
+        configured = click.get_current_context().find_root().params.get("config_file")
+        cursor = _begun_anew(state, [name, *read_config(configured).reactions], name, to)
+    click.echo(f"{name} goes on after {cursor}")
+
+
+def _cursor(state: State, to: str) -> int:
+    journal = Archive(state, read_config(None)).journal
+    if to == "now":
+        return journal.last
+    return max((journal.first if to == "beginning" else int(to)) - 1, 0)
+
+
+def _rewound(ledger: Ledger, state: State, name: str, to: str) -> int:
+    cursor = _cursor(state, to)
+    ledger.rewind(name, cursor)
+    return cursor
+
+
+def _begun_anew(state: State, names: list[str], name: str, to: str) -> int:
+    """The ledger is lost: here is the operator's word to begin a new one; the others wait for theirs."""
+    from hikrecv.journal.lock import Lock
+
+    with Lock(state.root):
+        ledger = Ledger.anew(state.ledger, names)
+        try:
+            return _rewound(ledger, state, name, to)
+        finally:
+            ledger.close()
+
+
+@command.command()
+@click.argument("name")
+@click.confirmation_option(prompt="Its place and its dead letters will be gone. Forget it?")
+@click.pass_obj
+def forget(state: State, name: str) -> None:
+    """Forget the place, the cooldowns and the dead letters of NAME, which is no longer configured."""
+
+    def alone(ledger: Ledger) -> None:
+        _known(ledger, name)
+        ledger.forget(name)
+
+    ask(state, "reactions.forget", alone, name=name)
+    click.echo(f"{name} is forgotten")

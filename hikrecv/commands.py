@@ -1,0 +1,74 @@
+"""What a running receiver does for commands, by the names that they use on the control socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from .journal.index import Index
+
+if TYPE_CHECKING:
+    from .service import ReceiverService
+
+
+class Commands:
+    """The table of commands of one receiver."""
+
+    def __init__(self, service: ReceiverService) -> None:
+        self._service = service
+
+    def table(self) -> dict[str, Callable[..., Any]]:
+        """Name to function; each gives plain data, something to await, or a stream."""
+        return {
+            "status": self.status,
+            "turned_away": lambda: msgspec.to_builtins(self._service.watch.turned_away()),
+            "reactions": lambda: msgspec.to_builtins(self._service.dispatch.status()),
+            "reactions.pause": lambda name: self._service.dispatch.pause(name),
+            "reactions.resume": lambda name: self._service.dispatch.resume(name),
+            "reactions.rewind": lambda name, to: self._service.dispatch.rewind(name, to),
+            "reactions.forget": lambda name: self._service.dispatch.forget(name),
+            "dead_letters.retry": self.retry,
+            "dead_letters.drop": self.drop,
+            "replay": self.replay,
+            "reindex": self.reindex,
+            "reload": self._service.reload,
+        }
+
+    def status(self) -> dict[str, Any]:
+        """The journal in numbers, and how far the index is behind."""
+        journal = msgspec.to_builtins(self._service.storage.journal.status())
+        return {"journal": journal, "index_behind": self._service.indexer.behind}
+
+    async def retry(self, letter: int, act: bool = False) -> str:
+        """Hand a dead letter over once more; what became of it, in words."""
+        line = await self._service.dispatch.retry_dead(letter, act=act)
+        return f"event {line.event}: {line.end}" + (f" ({line.reason})" if line.reason else "")
+
+    async def drop(self, letter: int) -> bool:
+        """Throw a dead letter away."""
+        await self._service.dispatch.drop_dead(letter)
+        return True
+
+    async def replay(
+        self, name: str, start: int, stop: int | None = None, dry_run: bool = False, act: bool = False
+    ) -> AsyncIterator[Any]:
+        """Hand history to one reaction; a line for each event."""
+        async for line in self._service.dispatch.replay(name, start, stop, dry_run=dry_run, act=act):
+            yield msgspec.to_builtins(line)
+
+    async def reindex(self) -> AsyncIterator[tuple[int, int]]:
+        """Make the index again in the background; yields how many pushes of how many have their rows."""
+        indexer, journal = self._service.indexer, self._service.storage.journal
+        indexer.again()
+        first = journal.first
+        while indexer.behind:
+            yield await indexer.ask(lambda index: _done(index, first)), journal.durable - first + 1
+            await self._service.pause(0.2)
+        total = journal.durable - first + 1
+        yield total, total
+
+
+def _done(index: Index, first: int) -> int:
+    return int(max(index.last_seq - first + 1, 0))

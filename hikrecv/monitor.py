@@ -1,0 +1,103 @@
+"""The receiver's metrics and health, and the port that shows them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort
+from twisted.web.server import Site
+
+from .errors import ListenError
+from .metrics import Sample, pages
+
+if TYPE_CHECKING:
+    from .service import ReceiverService
+
+STUCK = 5.0
+"""Seconds without a tick of the reactor after which a supervisor may think us stuck."""
+NOT_READY = ("starting", "unplaced")
+
+
+class Monitor:
+    """Reads the receiver's figures when somebody asks, and serves them when ``[metrics] listen`` is set."""
+
+    def __init__(self, service: ReceiverService) -> None:
+        self._service = service
+        self._port: IListeningPort | None = None
+        service.metrics.read(self._wire, self._journal, self._reactions)
+
+    def start(self) -> None:
+        """Open the port, if there is one.  :raises ListenError: when it cannot be opened."""
+        endpoint = self._service.parts.config.metrics.listen
+        if endpoint is None:
+            return
+        site = Site(pages(self._service.metrics, self.unhealthy, self.not_ready))
+        failed: list[Exception] = []
+        opened = serverFromString(self._service.reactor, endpoint).listen(site)
+        opened.addCallbacks(self._opened, lambda failure: failed.append(failure.value))
+        if failed:
+            raise ListenError(f"cannot listen on {endpoint} for metrics: {failed[0]}")
+
+    def _opened(self, port: IListeningPort) -> None:
+        self._port = port
+
+    def stop(self) -> Deferred[object]:
+        """Close the port."""
+        return maybeDeferred(lambda: None if self._port is None else self._port.stopListening())
+
+    def unhealthy(self) -> str:
+        """Why the receiver should be started again, or ""."""
+        since = time.monotonic() - self._service.upkeep.ticked
+        if since > STUCK:
+            return f"the reactor was stuck for {since:.1f} s"
+        return self._service.storage.journal.status().broken
+
+    def not_ready(self) -> str:
+        """Why devices should not be sent here now, or ""."""
+        return self.unhealthy() or self._service.storage.journal.status().full
+
+    def _wire(self) -> Iterable[Sample]:
+        watch = self._service.watch
+        yield Sample("connections", "Open connections of devices", "gauge", {(): watch.open})
+        yield Sample("in_flight_bytes", "Bytes of bodies being received", "gauge", {(): watch.held})
+        counted = {
+            tuple(name.split(" ", 1)) if " " in name else (name, ""): n for name, n in watch.counts.items()
+        }
+        yield Sample("requests", "What became of requests", "counter", counted, ("what", "detail"))
+
+    def _journal(self) -> Iterable[Sample]:
+        status = self._service.storage.journal.status()
+        yield Sample("journal_last_seq", "The highest number on disk", "counter", {(): status.durable})
+        yield Sample("journal_first_seq", "The lowest number kept", "gauge", {(): status.first})
+        yield Sample("journal_bytes", "What the journal takes", "gauge", {(): status.bytes})
+        yield Sample("journal_budget_bytes", "What the journal may take", "gauge", {(): status.budget})
+        yield Sample("journal_full", "1 when nothing can be kept", "gauge", {(): float(bool(status.full))})
+        yield Sample("journal_groups", "Groups written and synced", "counter", {(): status.groups})
+        yield Sample(
+            "journal_sync_seconds", "Time spent writing and syncing", "counter", {(): status.seconds}
+        )
+        yield Sample("journal_queued", "Records that wait for the disk", "gauge", {(): status.queued})
+        behind = self._service.indexer.behind
+        yield Sample("index_behind", "Pushes that have no rows yet", "gauge", {(): behind})
+
+    def _reactions(self) -> Iterable[Sample]:
+        rows = self._service.dispatch.status()
+        label = ("reaction",)
+        for name, meaning, kind, field in (
+            ("reaction_lag_events", "Pushes above the cursor", "gauge", "lag_events"),
+            ("reaction_lag_seconds", "Age of the oldest event not done", "gauge", "lag_seconds"),
+            ("reaction_done", "Events done in this life", "counter", "done"),
+            ("reaction_attempts", "Attempts of the event being tried", "gauge", "attempts"),
+            ("reaction_dead_letters", "Dead letters waiting", "gauge", "dead"),
+        ):
+            yield Sample(name, meaning, kind, {(row.name,): getattr(row, field) for row in rows}, label)
+        states: dict[tuple[str, ...], float] = {(row.name, row.state): 1.0 for row in rows}
+        yield Sample("reaction_state", "1 for the state it is in", "gauge", states, ("reaction", "state"))
+        lost: dict[tuple[str, ...], float] = {
+            (name,): float(count) for name, count in self._service.upkeep.lost.items()
+        }
+        yield Sample("reaction_lost", "Events lost to retention", "counter", lost, label)

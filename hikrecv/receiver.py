@@ -1,0 +1,98 @@
+"""
+The one way in: a push becomes durable, understood and published, and then it is answered.
+
+While the writer syncs, the same push is decoded here, so decoding costs no
+latency, and since the push is on disk whatever the decoder makes of it, a bug
+in there cannot lose an event.  Nothing leaves before the sync: sightings, index,
+couriers and the answer all hang on the same `durable`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from twisted.internet.defer import Deferred, succeed
+
+from .config import Privacy
+from .history import Interpreter
+from .isapi.event import Event
+from .isapi.privacy import mask
+from .journal.journal import Journal
+from .metrics import Metrics
+from .push import OK, Answer, Push
+from .wire.answers import remote_check
+
+Published = Callable[[int, tuple[Event, ...], int], None]
+"""Takes a durable push's seq, its sighted events, and the size of its body."""
+
+
+class Decides(Protocol):
+    """What decides about a terminal that waits (`hikrecv.reactions.remote_check`)."""
+
+    def asked(self, event: Event) -> bool:
+        """Whether anybody is configured to decide about *event*."""
+
+    def __call__(self, event: Event) -> Deferred[bool]:
+        """The decision, within its budget, on disk before it fires."""
+
+
+class Receiver:
+    """
+    Keeps pushes and answers them.
+
+    :param published: hear of every durable push, in journal order.
+    :param decides: who is asked when a terminal waits for permission.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        interpreter: Interpreter,
+        published: Sequence[Published],
+        *,
+        privacy: Privacy,
+        metrics: Metrics,
+        decides: Decides | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.decides = decides
+        self._journal, self._interpreter = journal, interpreter
+        self._published, self._privacy, self._now = tuple(published), privacy, now
+        self._observe = metrics.answer_seconds.observe
+
+    def receive(self, push: Push) -> Deferred[Answer]:
+        """
+        Keep *push*; fires with the answer when it is on disk.
+
+        Errs with a :class:`~hikrecv.errors.JournalError` when it could not be kept.
+        """
+        began = self._now()
+        if self._privacy.mask:
+            push = mask(push, self._privacy)
+        kept = self._journal.append(push)
+        events = self._interpreter.decode(push, kept.seq)
+
+        def durable(_: None) -> Deferred[Answer]:
+            sighted = self._interpreter.see(events)
+            for tell in self._published:
+                tell(kept.seq, sighted, len(push.body))
+            return self._answer(sighted).addCallback(answered)
+
+        def answered(answer: Answer) -> Answer:
+            self._observe(self._now() - began)
+            return answer
+
+        return kept.durable.addCallback(durable)
+
+    def _answer(self, events: tuple[Event, ...]) -> Deferred[Answer]:
+        if self.decides is not None:
+            waiting = next((event for event in events if event.access and event.access.remote_check), None)
+            if waiting is not None and self.decides.asked(waiting):
+                return self.decides(waiting).addCallback(_decision, waiting)
+        return succeed(OK)
+
+
+def _decision(allowed: bool, event: Event) -> Answer:
+    return remote_check((event.access and event.access.serial_no) or 0, allowed)

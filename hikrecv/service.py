@@ -1,0 +1,293 @@
+"""The receiver as a Twisted service: the only place where everything meets."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import UNIXServerEndpoint
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from . import config as configuration
+from .assembly import Parts, Tools, check
+from .commands import Commands
+from .config import Config
+from .control import ControlFactory
+from .errors import ConfigError, JournalBroken
+from .greeting import Greeting
+from .history import Interpreter
+from .isapi.decode import Decoder
+from .isapi.event import Event
+from .journal.lock import Lock
+from .metrics import Metrics
+from .monitor import Monitor
+from .push import Answer, Push
+from .reactions.calls import Calls, Workplace
+from .reactions.dispatch import Dispatch
+from .reactions.enrich import Enrichment
+from .reactions.feed import Feed
+from .reactions.isolate import isolation
+from .reactions.reaction import Reaction
+from .reactions.remote_check import RemoteCheck
+from .reactions.watchdog import Slot
+from .receiver import Receiver
+from .state import State
+from .storage import Storage
+from .upkeep import Upkeep
+from .wire import listen
+from .wire.watch import Tally
+
+BROKEN = 4
+"""The exit code after a write or a sync of the journal failed: the disk wants looking at."""
+DRAIN = 10.0
+"""Seconds that the reactions' running calls get when the receiver stops."""
+_log = Logger()
+
+
+class ReceiverService(Service):
+    """
+    One receiver, from its ports to its reactions.
+
+    Ports are bound in `privilegedStartService` (as root, under twistd); everything
+    else, files and threads, begins in `startService`, as the user that remains.
+
+    :param parts: the checked configuration.
+    :param path: the file that it was read from, for a reload; None without one.
+    :param on_broken: called with an exit code when the receiver must not go on.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        tools: Tools,
+        state: State,
+        reactor: Any,
+        *,
+        path: Path | None = None,
+        on_broken: Callable[[int], object] = lambda code: None,
+    ) -> None:
+        self.parts, self.tools, self.state = parts, tools, state
+        self.metrics, self.watch = Metrics(), Tally()
+        self.reactor, self._path, self._on_broken = reactor, path, on_broken
+        self._lock = Lock(state.root)
+        self._receive: Callable[[Push], Deferred[Answer]] | None = None
+        self.listeners = listen.from_config(parts.config, self._forward, reactor, watch=self.watch)
+        self._control: IListeningPort | None = None
+        self._fatal = False
+
+    def _forward(self, push: Push) -> Deferred[Answer]:
+        # A port may be bound before the journal is open; nothing is read from it before.
+        if self._receive is None:
+            raise RuntimeError("a push came before the receiver had started")
+        return self._receive(push)
+
+    # -- life ---------------------------------------------------------------
+
+    def privilegedStartService(self) -> None:
+        """Bind the ports, unless that was done.  :raises ListenError: when one cannot be bound."""
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        listen.raise_file_limit()
+        self.listeners.privilegedStartService()
+
+    def startService(self) -> None:
+        """Open everything and begin.  :raises StateError: when the state directory cannot be used."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._lock.acquire()
+        self.storage = Storage(self.state, self.parts.config, self.reactor, self._broken)
+        self.storage.start()
+        self.tools.read = self.storage.read
+        self._open(self.parts)
+        self.monitor = Monitor(self)
+        self.monitor.start()
+        self.listeners.startService()
+        self._listen_for_commands()
+        self.greeting.start([str(each.endpoint) for each in self.listeners.listeners])
+        self._catch_hangup()
+
+    def _open(self, parts: Parts) -> None:
+        storage, reactor = self.storage, self.reactor
+        self.interpreter = Interpreter(self._decoder(parts))
+        storage.warm(self.interpreter)
+        self.indexer = storage.indexer(self)
+        slot = Slot()
+        workplace = Workplace(reactor, reactor.callFromThread, slot, self._isolation())
+        enrichment = Enrichment(parts.enrichers, workplace.attempts, reactor.seconds)
+        self.feed = Feed(
+            lambda seq: storage.read_back(self.indexer.index, self, seq),
+            storage.in_index,
+            reactor,
+            last=storage.journal.durable,
+            first=lambda: storage.journal.first,
+            enrichment=enrichment,
+        )
+        self.dispatch = Dispatch(
+            self.feed,
+            storage.ledger,
+            storage.in_ledger,
+            reactor,
+            time.time,
+            workplace,
+            slot,
+            anew=storage.new_ledger,
+            keep_marks=parts.config.journal.keep,
+        )
+        self.greeting = Greeting(reactor, parts)
+        self.receiver = Receiver(
+            storage.journal,
+            self.interpreter,
+            (self.indexer.publish, self.feed.publish, self.greeting.heard),
+            privacy=parts.config.privacy,
+            metrics=self.metrics,
+            decides=self._decides(parts),
+        )
+        self._receive = self.receiver.receive
+        self.indexer.start()
+        self.upkeep = Upkeep(reactor, storage.journal, self.indexer, self.dispatch.holds, self.metrics)
+        self.upkeep.start()
+        _started(self.dispatch.start(parts.reactions))
+
+    def stopService(self) -> Deferred[None]:
+        """Drain: no more connections, requests under way, running reactions, journal; each within a bound."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        return Deferred.fromCoroutine(self._drain())
+
+    async def _drain(self) -> None:
+        if not hasattr(self, "storage"):
+            return
+        await _quietly(self.listeners.stopService)
+        self.greeting.stop()
+        self.upkeep.stop()
+        await _quietly(self.monitor.stop)
+        await _quietly(lambda: Deferred.fromCoroutine(self.dispatch.stop(DRAIN)))
+        self.feed.close()
+        if self._control is not None:
+            await _quietly(self._control.stopListening)
+        await _quietly(self.indexer.close)
+        await _quietly(self.storage.close)
+        await _quietly(self.tools.agents.close)
+        self._lock.release()
+        _log.info("stopped; everything that was acknowledged is on disk")
+
+    # -- what changes while it runs --------------------------------------------
+
+    def decode(self, push: Push, seq: int) -> tuple[Event, ...]:
+        """The events of a push, as the configuration reads them now."""
+        return self._current.decode(push, seq)
+
+    def reload(self) -> Deferred[Sequence[str]]:
+        """
+        Read the configuration again and go on with it; fires with what was done, in sentences.
+
+        A configuration that is wrong changes nothing.  :raises ConfigError: with what is wrong.
+        """
+        return Deferred.fromCoroutine(self._reload())
+
+    async def _reload(self) -> Sequence[str]:
+        self.listeners.renew()
+        if self._path is None:
+            return ["certificates were read again; there is no configuration file"]
+        config = configuration.load(self._path)
+        parts = check(config, self.tools, folder=self._path.parent)
+        old, self.parts = self.parts, parts
+        self.tools.devices.update(config.devices)
+        self._decoder(parts)
+        everything = old.config.devices != config.devices
+        await self.dispatch.reload(parts.reactions, everything=everything)
+        self.receiver.decides = self._decides(parts)
+        return ["the configuration was read again", *_needs_restart(old.config, config)]
+
+    def _decoder(self, parts: Parts) -> ReceiverService:
+        """Decode with the devices and the plugins of *parts* from now on."""
+        self._current = Decoder(self.storage.journal.word, parts.config.devices, parts.decoders)
+        return self
+
+    def _isolation(self) -> Callable[[Reaction], Calls]:
+        return isolation(
+            self.reactor,
+            lambda: self.parts.config,
+            folder=self._path.parent if self._path else Path(),
+            state_dir=self.state.root,
+        )
+
+    def _decides(self, parts: Parts) -> RemoteCheck:
+        table = parts.config.remote_check
+        return RemoteCheck(
+            table.reactions,
+            table.budget,
+            self.dispatch,
+            self.storage.in_ledger,
+            self._note,
+            self.reactor,
+            time.time,
+        )
+
+    async def _note(self, kind: str, data: dict[str, Any]) -> None:
+        await self.storage.journal.note(kind, data).durable
+
+    # -- inside ---------------------------------------------------------------
+
+    def pause(self, seconds: float) -> Deferred[None]:
+        """Fires after *seconds*."""
+        return deferLater(self.reactor, seconds)
+
+    def _broken(self, error: JournalBroken) -> None:
+        _log.critical("{error}; nothing more is acknowledged, the receiver stops", error=error)
+        self._fatal = True
+        self._on_broken(BROKEN)
+
+    def _listen_for_commands(self) -> None:
+        path = self.state.control
+        path.unlink(missing_ok=True)
+        opened = UNIXServerEndpoint(self.reactor, str(path), mode=0o600, wantPID=False)
+        opened.listen(ControlFactory(Commands(self).table())).addCallback(partial(setattr, self, "_control"))
+
+    def _catch_hangup(self) -> None:
+        if not hasattr(signal, "SIGHUP"):
+            return
+        try:
+            signal.signal(signal.SIGHUP, lambda *_: self.reactor.callFromThread(self._on_hangup))
+        except ValueError:
+            _log.debug("SIGHUP is not handled: this is not the main thread")
+
+    def _on_hangup(self) -> None:
+        def failed(failure: Any) -> None:
+            if failure.check(ConfigError):
+                _log.error("the configuration was not taken over: {error}", error=failure.value)
+            else:
+                _log.failure("the reload failed", failure)
+
+        self.reload().addCallbacks(_say, failed)
+
+
+def _say(lines: Sequence[str]) -> None:
+    for line in lines:
+        _log.info("{line}", line=line)
+
+
+def _needs_restart(old: Config, new: Config) -> list[str]:
+    """What of a change only a restart takes over."""
+    tables = ("state_dir", "listen", "limits", "journal", "decode", "enrich", "privacy", "metrics", "log")
+    changed = [name for name in tables if getattr(old, name) != getattr(new, name)]
+    return [f"[{name}] changed; it holds after a restart" for name in changed]
+
+
+def _started(work: Any) -> None:
+    Deferred.fromCoroutine(work).addErrback(
+        lambda failure: _log.failure("the reactions could not be started", failure)
+    )
+
+
+async def _quietly(stop: Callable[[], Any]) -> None:
+    """One step of stopping; its trouble must not keep the next from being done."""
+    try:
+        await maybeDeferred(stop)
+    except Exception:
+        _log.failure("stopping went on after a failure")

@@ -1,0 +1,171 @@
+"""What is kept, opened together: journal, index, ledger, and the threads in which the last two live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
+
+from .config import Config
+from .errors import IndexBroken, JournalBroken, LedgerError
+from .history import Decodes, Interpreter, Told, read_back
+from .indexing import Indexer
+from .journal.fact import WINDOW, Fact
+from .journal.index import Index
+from .journal.journal import Journal
+from .journal.ledger import Ledger
+from .journal.record import Entry
+from .push import Push
+from .state import State
+
+UNKNOWN = 512
+"""Pushes that are decoded at start when the index cannot tell what came before."""
+_log = Logger()
+
+
+class Storage:
+    """
+    An open state directory; the caller holds its lock.
+
+    The ledger and the index are used in one thread each, through `in_ledger` and
+    `in_index`: the reactor never waits for SQLite.
+
+    :param on_broken: called when a write or a sync of the journal failed.
+    :raises StateError: when the directory cannot be used.
+    """
+
+    def __init__(
+        self, state: State, config: Config, reactor: Any, on_broken: Callable[[JournalBroken], object]
+    ) -> None:
+        self._state, self._reactor = state, reactor
+        self._pools = [ThreadPool(0, 1, name) for name in ("hikrecv ledger", "hikrecv index")]
+        self.ledger, self.ledger_error = _open_ledger(state)
+        self._first_index = _open_index(state)
+        self.journal = Journal.open(
+            state.root,
+            config.journal,
+            from_thread=reactor.callFromThread,
+            on_broken=on_broken,
+            acknowledged=max(self._first_index.last_seq, _highest(self.ledger)),
+            zeroed=bool(config.privacy.mask),
+        )
+        _report(self.journal)
+        self._first_index = self._fitting(self._first_index)
+
+    def start(self) -> None:
+        """Start the threads."""
+        for pool in self._pools:
+            pool.start()
+
+    def in_ledger(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        """Call *function* in the ledger's thread."""
+        return deferToThreadPool(self._reactor, self._pools[0], function, *arguments)
+
+    def in_index(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        """Call *function* in the index's thread, where reading back happens too."""
+        return deferToThreadPool(self._reactor, self._pools[1], function, *arguments)
+
+    async def read(self, seq: int) -> Push:
+        """One push, read where that keeps nobody waiting.  :raises JournalError: when it cannot be had."""
+        entry: Entry = await self.in_index(self.journal.read, seq)
+        return entry.push
+
+    def indexer(self, decoder: Decodes) -> Indexer:
+        """What keeps the index up to date; it owns the index from now on."""
+        indexer = Indexer(
+            self._first_index,
+            partial(Index.anew, self._state.index),
+            lambda seq: self.read_back(indexer.index, decoder, seq),
+            self.in_index,
+            self._reactor,
+            last=self.journal.durable,
+        )
+        return indexer
+
+    def read_back(self, index: Index, decoder: Decodes, start: int) -> Iterator[Told]:
+        """The sighted events from *start* on, as far as they are kept; in the index's thread."""
+        first = self.journal.first
+        start = max(start, first)
+        facts: list[Fact] = index.facts(before=start) if index.last_seq >= start - 1 else []
+        return read_back(self.journal.entries, decoder, start, first=first, facts=facts)
+
+    def warm(self, interpreter: Interpreter) -> None:
+        """Let *interpreter* know what came before: from the index, and by decoding what it lacks."""
+        durable, known = self.journal.durable, self._first_index.last_seq
+        interpreter.restore(self._first_index.facts())
+        missing = durable - known
+        begin = known + 1 if missing <= WINDOW else durable - UNKNOWN
+        for entry in self.journal.entries(max(begin, self.journal.first), durable + 1):
+            interpreter.read(entry)
+
+    def new_ledger(self, reactions: Any) -> Ledger:
+        """Begin a new ledger in place of a lost one; in the ledger's thread."""
+        self.ledger = Ledger.anew(self._state.ledger, reactions)
+        return self.ledger
+
+    def close(self) -> Deferred[None]:
+        """Write what is queued and close everything but the index, which its indexer closes."""
+        return Deferred.fromCoroutine(self._close())
+
+    async def _close(self) -> None:
+        await self.journal.close()
+        if self.ledger is not None:
+            await self.in_ledger(self.ledger.close)
+        for pool in self._pools:
+            pool.stop()
+
+    def _fitting(self, index: Index) -> Index:
+        """*index*, or an empty one when it belongs to another journal."""
+        standing = index.standing(
+            self.journal.first, self.journal.durable, lambda seq: self.journal.read(seq).word
+        )
+        if standing in ("current", "behind"):
+            return index
+        index.close()
+        _log.warn("the index belongs to another journal; it is made again")
+        return Index.anew(self._state.index)
+
+
+def _open_index(state: State) -> Index:
+    try:
+        return Index.open(state.index)
+    except IndexBroken as error:
+        _log.warn("{error}", error=error)
+        return Index.anew(state.index)
+
+
+def _open_ledger(state: State) -> tuple[Ledger | None, str]:
+    """The ledger, or None and why the reactions have to wait for the operator."""
+    lost = state.journal.is_dir() and any(state.journal.iterdir())
+    try:
+        return Ledger.open(state.ledger, expected=lost), ""
+    except LedgerError as error:
+        _log.critical("{error}; the reactions wait", error=error)
+        return None, str(error)
+
+
+def _highest(ledger: Ledger | None) -> int:
+    places = ledger.places().values() if ledger is not None else ()
+    return max((place.cursor for place in places), default=0)
+
+
+def _report(journal: Journal) -> None:
+    report = journal.report
+    if report.cut:
+        _log.info(
+            "{cut} bytes of pushes that were never acknowledged were cut at the journal's end", cut=report.cut
+        )
+    for damaged in report.damages:
+        _log.critical(
+            "ALARM: numbers {first} to {last} were acknowledged and cannot be read: {why}",
+            first=damaged.first,
+            last=damaged.last,
+            why=damaged.reason,
+        )
+    if report.new_word:
+        _log.info("events get ids under the new word {word}: {why}", word=journal.word, why=report.new_word)

@@ -1,0 +1,80 @@
+"""What is done every minute: let go of what is too old, measure, and say what was lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from .indexing import Indexer
+from .journal.journal import Journal
+from .journal.retention import Retained
+from .metrics import Metrics
+
+RETENTION = 60.0
+TICK = 0.5
+_log = Logger()
+
+
+class Upkeep:
+    """
+    Retention of the journal and the index, and how late the reactor is.
+
+    :param holds: for each reaction the seq up to which it needs nothing more.
+    :ivar lost: how many events reactions lost to retention, by reaction.
+    """
+
+    def __init__(
+        self,
+        clock: Any,
+        journal: Journal,
+        indexer: Indexer,
+        holds: Callable[[], Mapping[str, int]],
+        metrics: Metrics,
+    ) -> None:
+        self.lost: dict[str, int] = {}
+        self.ticked = time.monotonic()
+        self._journal, self._indexer, self._holds, self._metrics = journal, indexer, holds, metrics
+        self._retention = LoopingCall(self._retain)
+        self._pulse = LoopingCall(self._tick)
+        self._retention.clock = self._pulse.clock = clock
+
+    def start(self) -> None:
+        """Begin; the first round of retention comes soon, when the reactions have their places."""
+        self._retention.start(RETENTION, now=False)
+        self._pulse.start(TICK, now=False)
+
+    def stop(self) -> None:
+        """End."""
+        for loop in (self._retention, self._pulse):
+            if loop.running:
+                loop.stop()
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self._metrics.lag_seconds.observe(max(now - self.ticked - TICK, 0.0))
+        self.ticked = now
+
+    def _retain(self) -> None:
+        # What is kept above the cursor is what a reaction still needs.
+        holds = {name: cursor + 1 for name, cursor in self._holds().items()}
+        self._journal.retain(time.time(), holds).addCallback(self._retained)
+
+    def _retained(self, done: Retained) -> None:
+        for loser in done.losers:
+            self.lost[loser.reaction] = self.lost.get(loser.reaction, 0) + loser.last - loser.first + 1
+            _log.critical(
+                "ALARM: {reaction} lost the events {first} to {last}: it was too far behind; raise [journal] "
+                "hold_max, or see `hikrecv reactions`",
+                reaction=loser.reaction,
+                first=loser.first,
+                last=loser.last,
+            )
+        if done.segments:
+            first = self._journal.first
+            self._indexer.ask(lambda index: index.prune(first)).addErrback(
+                lambda failure: _log.error("the index was not pruned: {error}", error=failure.value)
+            )
