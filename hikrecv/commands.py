@@ -38,7 +38,7 @@ class Commands:
 
     def status(self) -> dict[str, Any]:
         """The journal in numbers, and how far the index is behind."""
-        journal = msgspec.to_builtins(self._service.storage.journal.status())
+        journal = msgspec.to_builtins(self._service.storage.journal.status(), enc_hook=int)
         return {"journal": journal, "index_behind": self._service.indexer.behind}
 
     async def retry(self, letter: int, act: bool = False) -> str:

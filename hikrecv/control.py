@@ -8,6 +8,7 @@ answer is any number of ``{"item": ...}`` lines and then one ``{"done": ...}`` o
 
 from __future__ import annotations
 
+import inspect
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
@@ -62,10 +63,11 @@ class ControlProtocol(LineOnlyReceiver):
             command = self._commands.get(name)
             if command is None:
                 raise HikrecvError(f"this receiver knows no command {name!r}; is it an older version?")
+            _check_arguments(command, request)
             answer = await self._follow(command(**request))
         except HikrecvError as error:
             answer = {"error": str(error), "exit": error.exit_code}
-        except (msgspec.MsgspecError, TypeError) as error:
+        except msgspec.MsgspecError as error:
             answer = {"error": f"the command was not understood ({error})", "exit": 2}
         except Exception:
             _log.failure("a command over the control socket failed")
@@ -86,6 +88,13 @@ class ControlProtocol(LineOnlyReceiver):
     def _say(self, answer: dict[str, Any]) -> None:
         if self.transport is not None:
             self.transport.write(msgspec.json.encode(answer) + b"\n")
+
+
+def _check_arguments(command: Command, request: dict[str, Any]) -> None:
+    try:
+        inspect.signature(command).bind(**request)
+    except TypeError as error:
+        raise HikrecvError(f"the command was not understood ({error})") from None
 
 
 class ControlFactory(Factory):

@@ -61,7 +61,8 @@ class Hook(BaseHTTPRequestHandler):
         """Take one event."""
         size = int(self.headers.get("Content-Length", 0))
         self.rfile.read(size)
-        self.send_response(204)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
         self.end_headers()
         key = self.headers.get("Idempotency-Key", "")
         type(self).told(f"forward -> POST {self.path}, {size:,} bytes, Idempotency-Key {key[:40]}")
@@ -81,7 +82,7 @@ class Demo:
 
     def say(self, text: str, style: str = "") -> None:
         """One line; what is in it may come from a device."""
-        self.console.print(Text(visible(text), style=style))
+        self.console.print(Text(visible(text), style=style), soft_wrap=True)
 
     def run(self) -> None:
         """All of it, until Ctrl-C."""
@@ -160,7 +161,8 @@ class Demo:
         with contextlib.suppress(HikrecvError):
             rows: list[dict[str, Any]] = control.call(self.state.control, "reactions")
             for row in rows:
-                now = (row.get("reason") or row.get("last_error") or "", row.get("done", 0))
+                trying = row.get("last_error", "") if row.get("attempts") else ""
+                now = (row.get("reason") or trying, row.get("done", 0))
                 if now != seen.get(row["name"], ("", 0)):
                     seen[row["name"]] = now
                     trouble = f", {now[0]}" if now[0] else ""
@@ -170,14 +172,12 @@ class Demo:
 
     def _introduce(self) -> None:
         time.sleep(2.0)
-        url = f"http://{own_address()}:{self.port}/"
+        command = Path(sys.executable).parent / "hikrecv"
         self.say("")
-        self.say(
-            f"look:  {self.folder}/events.jsonl has a line an event; events and pictures are in the journal:",
-            "bold",
-        )
-        self.say(f"       {Path(sys.executable).parent}/hikrecv events --state-dir {self.state.root}", "bold")
-        self.say(f"next:  point a camera at {url} (menu HTTP Listening), or press Ctrl-C to stop", "bold")
+        self.say(f"look:   a line an event is in {self.folder / 'events.jsonl'}", "bold")
+        self.say(f"look:   {command} events --state-dir {self.state.root}", "bold")
+        url = f"http://{own_address()}:{self.port}/"
+        self.say(f"next:   point a camera at {url} (menu HTTP Listening), or press Ctrl-C to stop", "bold")
         self.say("")
 
     def _stop(self) -> None:
