@@ -26,6 +26,7 @@ from .greeting import Greeting
 from .history import Interpreter
 from .isapi.decode import Decoder
 from .isapi.event import Event
+from .isapi.whole import holds_document
 from .journal.lock import Lock
 from .metrics import Metrics
 from .monitor import Monitor
@@ -79,7 +80,9 @@ class ReceiverService(Service):
         self.reactor, self._path, self._on_broken = reactor, path, on_broken
         self._lock = Lock(state.root)
         self._receive: Callable[[Push], Deferred[Answer]] | None = None
-        self.listeners = listen.from_config(parts.config, self._forward, reactor, watch=self.watch)
+        self.listeners = listen.from_config(
+            parts.config, self._forward, reactor, watch=self.watch, complete=holds_document
+        )
         self._control: IListeningPort | None = None
         self._fatal = False
 
