@@ -38,7 +38,7 @@ def push(message: Message) -> Push:
 class Desk:
     """A receiver on a journal that writes when it is told to."""
 
-    def __init__(self, folder: Path, privacy: Privacy = Privacy()) -> None:
+    def __init__(self, folder: Path, privacy: Privacy | None = None) -> None:
         def at_once(function: Callable[..., object], *arguments: object) -> object:
             return function(*arguments)
 
@@ -50,7 +50,7 @@ class Desk:
             self.journal,
             Interpreter(Decoder(self.journal.word)),
             [lambda *told: self.published.append(told)],
-            privacy=privacy,
+            privacy=privacy or Privacy(),
             metrics=Metrics(),
         )
         self.answers: list[Answer] = []
