@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
@@ -75,6 +76,9 @@ def make(
     :param uid: who the receiver becomes after its ports are bound.
     :raises HikrecvError: for whatever would keep the receiver from working.
     """
+    # Twisted's callLater runs on the wall clock; with it, setting the clock would make every
+    # wait storm or stick.
+    reactor.seconds = time.monotonic
     path = Path(config_file).absolute() if config_file else None
     config = with_ports(configuration.load(path) if path else Config(), ports)
     state = find(state_dir, config.state_dir)

@@ -1,0 +1,298 @@
+"""Owns the couriers: begins, wakes, stops and exchanges them, and keeps the ledger written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredLock
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from hikrecv.errors import HikrecvError, LedgerError
+from hikrecv.journal.ledger import Place
+
+from .book import Run
+from .calls import Calls
+from .courier import Courier
+from .feed import Feed
+from .outcome import in_words
+from .reaction import Reaction
+from .status import Status
+from .watchdog import Lookout, Slot
+
+UPKEEP = 1.0
+"""Seconds between two commits of what the ledger has grouped."""
+PRUNE = 3_600.0
+STOP = 10.0
+"""Seconds that a courier has to stop when it is changed, rewound or removed."""
+CURE = "say where it goes on: hikrecv reactions rewind NAME --to now|SEQ"
+LOST = f"the ledger is lost, so nobody knows what this reaction has done; {CURE}"
+BEYOND = f"its place is beyond the end of the journal, which is another one then; {CURE}"
+_log = Logger()
+
+
+class Couriers:
+    """
+    The reactions of a receiver at work.
+
+    Every courier has its own place, thread and troubles; what is here costs all of
+    them and therefore does little.  Operators' requests are carried out one after
+    the other.
+
+    :param ledger: the open ledger, or None when it is lost: then nobody is given
+        anything until `Dispatch.rewind` says where to go on.
+    :param run: calls a function in the ledger's thread: ``run(ledger.mark, name, key, at)``.
+    :param wall: the wall clock in seconds since 1970; only stored and compared.
+    :param calls: makes the way to a reaction's hooks (`hikrecv.reactions.calls.Workplace`).
+    :param slot: the one that the calls write; its watchdog is started and stopped here.
+    :param anew: makes a new ledger in which the named reactions have no place, in the
+        ledger's thread (``partial(Ledger.anew, path)``).
+    :param keep_marks: seconds for which the journal keeps events, and marks are kept at least.
+    :ivar ledger: the one in use; None as long as it is lost.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        ledger: Any,
+        run: Run,
+        clock: IReactorTime,
+        wall: Callable[[], float],
+        calls: Callable[[Reaction], Calls],
+        slot: Slot,
+        *,
+        anew: Callable[[Iterable[str]], Any] | None = None,
+        keep_marks: float = 0.0,
+    ) -> None:
+        self._feed = feed
+        self.ledger = ledger
+        self._run = run
+        self._clock = clock
+        self._wall = wall
+        self._calls = calls
+        self._anew = anew
+        self._keep_marks = keep_marks
+        self._reactions: dict[str, Reaction] = {}
+        self._couriers: dict[str, Courier] = {}
+        self._unplaced: dict[str, str] = {}
+        self._dead: dict[str, int] = {}
+        self._lookout = Lookout(slot, clock.seconds, self._suspend)
+        self._one_by_one = DeferredLock()
+        self._upkeep: Any = None
+        self._waking: Any = None
+        self._pruned = float("-inf")
+        self._stopped = False
+
+    # -- life ---------------------------------------------------------------
+
+    async def start(self, reactions: Mapping[str, Reaction]) -> None:
+        """Begin with *reactions*, each where it was, a new one where its `from` says."""
+        self._lookout.start()
+        self._feed.changed.append(self.wake)
+        await self._one_by_one.run(self._exchange, reactions, everything=True)
+        self._look_after()
+
+    async def stop(self, bound: float) -> None:
+        """Stop all couriers side by side and write everything down, in *bound* seconds at most."""
+        self._stopped = True
+        if self.wake in self._feed.changed:
+            self._feed.changed.remove(self.wake)
+        for timer in (self._upkeep, self._waking):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._lookout.stop()
+        work = Deferred.fromCoroutine(self._stop_all(list(self._couriers), bound))
+        await work.addTimeout(bound, self._clock).addErrback(_log_failure, "stopping the reactions")
+        if self.ledger is not None:
+            await self._run(self.ledger.commit).addErrback(_log_failure, "the last commit of the ledger")
+
+    def wake(self) -> None:
+        """
+        Something was published: wake the couriers, but not before the reactor's next turn.
+
+        What is to be answered now is answered first, and many pushes wake once.
+        """
+        if self._waking is None:
+            self._waking = self._clock.callLater(0, self._wake_all)
+
+    def _wake_all(self) -> None:
+        self._waking = None
+        for courier in tuple(self._couriers.values()):
+            try:
+                courier.wake()
+            except Exception:
+                _log.failure("waking {reaction} failed", reaction=courier.reaction.name)
+
+    async def reload(self, reactions: Mapping[str, Reaction], *, everything: bool = False) -> None:
+        """
+        Go on with *reactions*: what is new begins, what is gone stops, what changed goes on where it was.
+
+        :param everything: exchange also those whose tables are the same: something changed
+            that all of them use, such as ``[devices]``.
+        """
+        await self._one_by_one.run(self._exchange, reactions, everything=everything)
+
+    def courier(self, name: str) -> Courier | None:
+        """The courier of a reaction that has its place."""
+        return self._couriers.get(name)
+
+    # -- what there is to see -----------------------------------------------
+
+    def status(self) -> list[Status]:
+        """One row a reaction, in the order of the configuration."""
+        return [self._row(name, reaction) for name, reaction in self._reactions.items()]
+
+    def holds(self) -> dict[str, int]:
+        """Up to which seq each reaction that has its place needs the journal no more."""
+        carrying = ((name, courier) for name, courier in self._couriers.items() if courier.reaction.carries)
+        return {name: courier.order.cursor for name, courier in carrying}
+
+    # -- inside: exchanging couriers -------------------------------------------
+
+    async def _exchange(self, reactions: Mapping[str, Reaction], *, everything: bool) -> None:
+        places = await self._places()
+        old, self._reactions = self._reactions, dict(reactions)
+        same = set() if everything else {name for name in old if _same(old[name], reactions.get(name))}
+        # A reaction that has not changed keeps the instance that is running.
+        self._reactions.update({name: old[name] for name in same})
+        await self._stop_all([name for name in self._couriers if name not in same], STOP)
+        for name in places.keys() - reactions.keys():
+            if places[name].removed_at is None:
+                await self._run(self.ledger.removed, name, self._wall())
+        for name in (name for name in reactions if name not in same):
+            try:
+                await self._begin(name)
+            except LedgerError as error:
+                self._unplaced[name] = str(error)
+                _log.error("{reaction} waits: {reason}", reaction=name, reason=error)
+        self._unplaced = {name: why for name, why in self._unplaced.items() if name in reactions}
+
+    async def _places(self) -> dict[str, Place]:
+        if self.ledger is None:
+            return {}
+        try:
+            displaced: Sequence[str] = await self._run(self.ledger.displaced, self._feed.last)
+            self._unplaced.update(dict.fromkeys(displaced, BEYOND))
+            await self._count_dead()
+            places: dict[str, Place] = await self._run(self.ledger.places)
+        except LedgerError as error:
+            # Each reaction will hear it again, and wait.
+            _log.error("the reactions wait: {reason}", reason=error)
+            return {}
+        return places
+
+    async def _begin(self, name: str) -> None:
+        """Give the reaction its courier, if anybody knows where it was."""
+        if self._stopped:
+            return
+        reaction = self._reactions[name]
+        place = await self._place(reaction)
+        if not place.placed:
+            self._unplaced.setdefault(name, LOST)
+            _log.error("{reaction} waits: {reason}", reaction=name, reason=self._unplaced[name])
+            return
+        self._unplaced.pop(name, None)
+        courier = Courier(
+            reaction,
+            self._calls(reaction),
+            self._feed,
+            self.ledger,
+            self._run,
+            self._clock,
+            self._wall,
+            place,
+        )
+        self._couriers[name] = courier
+        courier.start()
+
+    async def _place(self, reaction: Reaction) -> Place:
+        if not reaction.carries:
+            return Place(cursor=self._feed.last)
+        if self.ledger is None:
+            return Place(cursor=0, placed=False)
+        name = reaction.name
+        await self._run(self.ledger.add, name, self._cursor(reaction.common.start))
+        await self._run(self.ledger.returned, name)
+        places: dict[str, Place] = await self._run(self.ledger.places)
+        return places[name]
+
+    async def _stop_all(self, names: Iterable[str], bound: float) -> None:
+        stopping = [Deferred.fromCoroutine(self._couriers.pop(name).stop(bound)) for name in list(names)]
+        for each in stopping:
+            each.addErrback(_log_failure, "stopping a reaction")
+        await DeferredList(stopping)
+
+    # -- inside: looking after them ----------------------------------------------
+
+    def _look_after(self) -> None:
+        work = Deferred.fromCoroutine(self._keep_up())
+        work.addErrback(_log_failure, "the upkeep of the ledger")
+        work.addBoth(lambda _: self._plan_upkeep())
+
+    def _plan_upkeep(self) -> None:
+        if not self._stopped:
+            self._upkeep = self._clock.callLater(UPKEEP, self._look_after)
+
+    async def _keep_up(self) -> None:
+        if self.ledger is None:
+            return
+        await self._run(self.ledger.commit)
+        await self._count_dead()
+        if self._clock.seconds() - self._pruned >= PRUNE:
+            self._pruned = self._clock.seconds()
+            for name in await self._run(self._prune):
+                _log.info("forgot {reaction}, which is not in the configuration any more", reaction=name)
+
+    def _prune(self) -> Iterable[str]:
+        names: Iterable[str] = self.ledger.prune(self._wall(), keep=self._keep_marks)
+        return names
+
+    async def _count_dead(self) -> None:
+        self._dead = await self._run(self.ledger.dead_counts)
+
+    def _suspend(self, name: str, reason: str) -> None:
+        """An enricher cannot be suspended; it has a breaker of its own."""
+        if (courier := self._couriers.get(name)) is None:
+            return
+        courier.suspend(reason)
+        _log.error("{reaction} is suspended: {reason}", reaction=name, reason=reason)
+        if self.ledger is not None and courier.reaction.carries:
+            self._run(self.ledger.suspend, name, reason).addErrback(_log_failure, "noting a suspension")
+
+    def _row(self, name: str, reaction: Reaction) -> Status:
+        times, longest = self._lookout.seen(name)
+        seen: dict[str, Any] = {"dead": self._dead.get(name, 0), "kept": times, "kept_longest": longest}
+        if (courier := self._couriers.get(name)) is not None:
+            return courier.status(**seen)
+        reason = self._unplaced.get(name, "")
+        plugin = reaction.plugin.name
+        return Status(
+            name=name, plugin=plugin, state="unplaced" if reason else "stopped", reason=reason, **seen
+        )
+
+    def _cursor(self, to: str | int) -> int:
+        if to == "now":
+            return self._feed.last
+        if to == "beginning":
+            return self._feed.first - 1
+        if isinstance(to, str):
+            if not to.isdecimal():
+                raise HikrecvError(f'{to!r} is no place in the journal; give a seq, "now" or "beginning"')
+            to = int(to)
+        return min(max(to - 1, 0), self._feed.last)
+
+
+def _same(old: Reaction, new: Reaction | None) -> bool:
+    """Would *new* behave as *old* does?"""
+    return (
+        new is not None
+        and old.common == new.common
+        and old.context.settings == new.context.settings
+        and old.plugin.subject is new.plugin.subject
+    )
+
+
+def _log_failure(failure: Any, what: str) -> None:
+    if not failure.check(CancelledError):
+        _log.error("{what} failed: {reason}", what=what, reason=in_words(failure.value))

@@ -1,0 +1,106 @@
+"""The plugins that are asked before any reaction: ``[decode]`` and ``[enrich]``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+from twisted.logger import Logger
+
+from hikrecv.config import Config
+from hikrecv.errors import ConfigError, PluginError
+from hikrecv.isapi.event import Event
+from hikrecv.push import Push
+
+from .context import Context, Services
+from .hooks import Hook
+from .plugins import Plugins
+from .reaction import Reaction
+from .settings import NoSettings, check
+
+Decode = Callable[[Push], Sequence[Event] | None]
+_log = Logger()
+
+
+class Early(msgspec.Struct, frozen=True):
+    """
+    One plugin of a list.
+
+    :param name: the plugin's; its additions stand in ``event.extra`` under it.
+    """
+
+    name: str
+    hook: Hook
+    context: Context
+
+
+def enrichers(
+    config: Config, plugins: Plugins, reactions: Mapping[str, Reaction], services: Services
+) -> tuple[list[Early], list[ConfigError]]:
+    """The enrichers in the order of ``[enrich] plugins``, and what is wrong with the list."""
+    return _listed(config.enrich.plugins, "enrich", plugins, reactions, services)
+
+
+def decoders(
+    config: Config, plugins: Plugins, reactions: Mapping[str, Reaction], services: Services
+) -> tuple[list[Decode], list[ConfigError]]:
+    """
+    The decoders in the order of ``[decode] plugins``, and what is wrong with the list.
+
+    A decoder that fails, or gives something else than events, gives None.
+    """
+    found, errors = _listed(config.decode.plugins, "decode", plugins, reactions, services)
+    return [_isolated(each) for each in found], errors
+
+
+def _listed(
+    names: Sequence[str],
+    what: str,
+    plugins: Plugins,
+    reactions: Mapping[str, Reaction],
+    services: Services,
+) -> tuple[list[Early], list[ConfigError]]:
+    found: list[Early] = []
+    errors: list[ConfigError] = []
+    for name in names:
+        try:
+            found.append(_one(name, f"hikrecv_{what}", plugins, reactions, services))
+        except PluginError as error:
+            errors.append(ConfigError(str(error), f"{what}.plugins"))
+    return found, errors
+
+
+def _one(
+    name: str, hook: str, plugins: Plugins, reactions: Mapping[str, Reaction], services: Services
+) -> Early:
+    """
+    The plugin *name*; a reaction of that name comes first, since it has settings.
+
+    :raises PluginError: when there is none, or it does not do this.
+    """
+    reaction = reactions.get(name)
+    if reaction is not None and hook in reaction.hooks:
+        return Early(reaction.plugin.name, reaction.hooks[hook], reaction.context)
+    plugin = plugins.get(name)
+    if hook not in plugin.hooks:
+        raise PluginError(f"the plugin {name} has no {hook}; take it from the list")
+    settings, errors = check({}, plugin.settings or NoSettings, path=name)
+    if errors:
+        raise PluginError(f'{name} needs settings; write [reactions.{name}] plugin = "{name}" with them')
+    context = Context(name, settings if plugin.settings else None, services)
+    return Early(name, plugin.make(context)[hook], context)
+
+
+def _isolated(each: Early) -> Decode:
+    def decode(push: Push) -> Sequence[Event] | None:
+        try:
+            events = each.hook(push=push)
+        except (Exception, SystemExit):
+            _log.failure("the decoder {name} failed; the push is kept as it is", name=each.name)
+            return None
+        if events is None or (isinstance(events, list | tuple) and all(isinstance(e, Event) for e in events)):
+            return events or None
+        _log.warn("the decoder {name} must give a list of events or None", name=each.name)
+        return None
+
+    return decode

@@ -1,0 +1,127 @@
+"""Asking the enrichers about an event, before any rule looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from twisted.internet.defer import DeferredLock
+from twisted.logger import Logger
+
+from hikrecv.isapi.event import Event
+
+from .attempt import Attempts
+from .breaker import Breaker
+from .early import Early
+from .outcome import Again, Bug, Outcome, Refused
+
+LIMIT = 2.0
+"""Seconds that an enricher has for one event: all reactions wait for it."""
+MOST_ZOMBIES = 3
+_log = Logger()
+
+_OURS = ("id", "key", "seq", "n", "received", "freshness", "peer", "device", "duplicate_of", "episode")
+"""What an event is and how far it is believed; no enricher may change that."""
+
+
+class Enrichment:
+    """
+    All enrichers, in their order, one event at a time.
+
+    An enricher that fails leaves the event as it was.  One that fails over and
+    over is asked only now and then, so that it costs the others no time.
+
+    :param attempts: makes what calls the hooks of the plugin of that name (`Workplace.attempts`).
+    :param seconds: the clock's, monotonic.
+    """
+
+    def __init__(
+        self,
+        enrichers: Sequence[Early],
+        attempts: Callable[[str], Attempts],
+        seconds: Callable[[], float],
+    ) -> None:
+        self._steps = [_Step(each, attempts(f"enrich {each.name}"), seconds) for each in enrichers]
+        self._lock = DeferredLock()
+
+    def __bool__(self) -> bool:
+        return bool(self._steps)
+
+    async def all(self, events: Sequence[Event]) -> tuple[Event, ...]:
+        """*events* with everything that the enrichers know about them."""
+        enriched = []
+        for event in events:
+            await self._lock.acquire()
+            try:
+                for step in self._steps:
+                    event = await step.take(event)
+            finally:
+                self._lock.release()
+            enriched.append(event)
+        return tuple(enriched)
+
+    def close(self) -> None:
+        """Ask nobody any more."""
+        for step in self._steps:
+            step.attempts.close()
+
+    def errors(self) -> dict[str, str]:
+        """By enricher, why it failed the last time; those that work are not in it."""
+        return {step.name: step.error for step in self._steps if step.error}
+
+
+class _Step:
+    def __init__(self, enricher: Early, attempts: Attempts, seconds: Callable[[], float]) -> None:
+        self.name = enricher.name
+        self.attempts = attempts
+        self.error = ""
+        self._enricher = enricher
+        self._seconds = seconds
+        self._breaker = Breaker()
+
+    async def take(self, event: Event) -> Event:
+        if self._rests():
+            return event
+        enricher = self._enricher
+        # Its own copy of `extra`: what a failing enricher left half done is not kept.
+        given = event.replace(extra=dict(event.extra))
+        outcome = await self.attempts.call(
+            enricher.hook, LIMIT, event=given, context=enricher.context.for_attempt(1)
+        )
+        result = _merged(event, given, outcome, enricher.name)
+        self._note(result)
+        return result if isinstance(result, Event) else event
+
+    def _rests(self) -> bool:
+        return self.attempts.zombies > MOST_ZOMBIES or self._breaker.due_in(self._seconds()) > 0
+
+    def _note(self, result: Event | str) -> None:
+        if isinstance(result, Event):
+            self.error = ""
+            self._breaker.succeeded()
+            return
+        self._breaker.failed(self._seconds())
+        if result != self.error:
+            _log.warn("enricher {name} failed and changed nothing: {error}", name=self.name, error=result)
+        self.error = result
+
+
+def _merged(event: Event, given: Event, outcome: Outcome, name: str) -> Event | str:
+    """The enriched event, or why it is not."""
+    if isinstance(outcome, Again | Bug | Refused):
+        return outcome.reason
+    value = outcome.value
+    if value is None:
+        return event.replace(extra=given.extra)
+    if isinstance(value, Mapping):
+        return event.replace(extra={**event.extra, name: dict(value)})
+    return _checked(event, value)
+
+
+def _checked(event: Event, value: Any) -> Event | str:
+    if not isinstance(value, Event):
+        return f"it returned {type(value).__name__}; it must return an Event, a dict or None"
+    changed = [field for field in _OURS if getattr(value, field) != getattr(event, field)]
+    if changed:
+        return f"it changed {', '.join(changed)}, which no plugin may"
+    return value

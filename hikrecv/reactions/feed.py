@@ -1,0 +1,191 @@
+"""Events in journal order for the couriers: from memory when they keep up, else from the journal."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from hikrecv.errors import Gone
+from hikrecv.isapi.event import Event
+
+from .attempt import Attempts
+from .enrich import Enrichment
+from .slices import MOST_PUSHES, Published, Run, Slices, branch, weight
+
+CACHE_BYTES = 16_000_000
+CACHE_PUSHES = 4_096
+MARKS = 3_600
+"""How many seconds of this life `age` tells apart."""
+
+
+class Feed:
+    """
+    What was published, from the reactor's thread, and what was before it.
+
+    :param open_at: the events of the journal from a seq on (`hikrecv.history.read_back`).
+    :param in_thread: calls a function where blocking does no harm (`deferToThreadPool`).
+    :param last: the seq of the newest push that was durable at start.
+    :param first: gives the oldest seq that the journal still keeps.
+    :ivar last: the newest seq that was published.
+    :ivar born: what `last` was at start; events up to it were there before this life.
+    :ivar changed: called without arguments after each :meth:`publish`.
+    """
+
+    def __init__(
+        self,
+        open_at: Callable[[int], Iterator[Published]],
+        in_thread: Run,
+        clock: IReactorTime,
+        *,
+        last: int = 0,
+        first: Callable[[], int] = lambda: 1,
+        enrichment: Enrichment | None = None,
+        most_bytes: int = CACHE_BYTES,
+    ) -> None:
+        self.last = self.born = last
+        self.changed: list[Callable[[], Any]] = []
+        self.enrichment = enrichment or Enrichment((), _nobody, clock.seconds)
+        self._slices = Slices(open_at, in_thread, self.enrichment)
+        self._first = first
+        self._clock = clock
+        self._most_bytes = most_bytes
+        # Everything published after `_floor` is in `_seqs` and `_entries`, from `_head` on.
+        self._floor = last
+        self._seqs: list[int] = []
+        self._entries: list[_Entry] = []
+        self._head = 0
+        self._bytes = 0
+        self._second = float("-inf")
+        self._marks: deque[tuple[int, float]] = deque([(last, clock.seconds())], maxlen=MARKS)
+
+    @property
+    def first(self) -> int:
+        """The oldest seq that can still be read."""
+        return self._first()
+
+    def publish(self, seq: int, events: tuple[Event, ...], size: int | None = None) -> None:
+        """
+        Take the sighted *events* of the durable push *seq*, in journal order.
+
+        :param size: the bytes of memory that they hold: the push's body.
+        """
+        entry = _Entry(events, weight(events) if size is None else size + 2_000)
+        self._seqs.append(seq)
+        self._entries.append(entry)
+        self._bytes += entry.weight
+        self.last = seq
+        self._mark(seq)
+        self._trim()
+        for tell in tuple(self.changed):
+            tell()
+
+    def at_hand(self, seq: int, most: int = MOST_PUSHES) -> list[Published]:
+        """What :meth:`after` would give, as far as it needs no waiting."""
+        if seq < self._floor:
+            return []
+        start = bisect_right(self._seqs, seq, self._head)
+        found: list[Published] = []
+        for place in range(start, min(start + most, len(self._seqs))):
+            entry = self._entries[place]
+            if self.enrichment and not entry.enriched:
+                break
+            found.append((self._seqs[place], entry.events))
+        return found
+
+    async def after(self, seq: int, most: int = MOST_PUSHES) -> list[Published]:
+        """
+        The next pushes above *seq*, at most *most*, enriched; [] when *seq* is the newest.
+
+        What the journal does not keep any more is passed over; compare `first`.
+
+        :raises JournalError: when the journal cannot be read.
+        """
+        while True:
+            found = self.at_hand(seq, most)
+            if found or seq >= self.last:
+                return found
+            if seq >= self._floor:
+                await self._enriched(bisect_right(self._seqs, seq, self._head))
+                continue
+            floor = self._floor
+            found = await self._read_back(seq, floor)
+            if found:
+                return found[:most]
+            seq = floor
+
+    def age(self, seq: int) -> float:
+        """
+        Seconds that *seq* has been there in this life, by the monotonic clock.
+
+        Never more than it is; for the last hour less by a second at most.
+        """
+        place = bisect_left(self._marks, (seq, 0.0))
+        return 0.0 if place == len(self._marks) else self._clock.seconds() - self._marks[place][1]
+
+    def close(self) -> None:
+        """The journal is about to close."""
+        self._slices.forget()
+        self.enrichment.close()
+
+    async def _read_back(self, seq: int, floor: int) -> list[Published]:
+        while seq < floor:
+            seq = max(seq, self.first - 1)
+            try:
+                return await self._slices.after(seq, floor)
+            except Gone:
+                # Retention was here first; whoever asks again with the same answer has another trouble.
+                if self.first - 1 <= seq:
+                    raise
+        return []
+
+    def _mark(self, seq: int) -> None:
+        """The newest seq of each second in which something came."""
+        now = self._clock.seconds()
+        if now - self._second < 1.0:
+            self._marks[-1] = (seq, now)
+        else:
+            self._second = now
+            self._marks.append((seq, now))
+
+    def _trim(self) -> None:
+        while self._bytes > self._most_bytes or len(self._seqs) - self._head > CACHE_PUSHES:
+            self._floor = self._seqs[self._head]
+            self._bytes -= self._entries[self._head].weight
+            self._entries[self._head] = _NOTHING
+            self._head += 1
+        if self._head > CACHE_PUSHES:
+            del self._seqs[: self._head], self._entries[: self._head]
+            self._head = 0
+
+    async def _enriched(self, place: int) -> None:
+        """Once for each push, however many couriers wait for it."""
+        entry = self._entries[place]
+        if entry.work is None:
+            entry.work = Deferred.fromCoroutine(self._enrich(entry))
+        await branch(entry.work)
+
+    async def _enrich(self, entry: _Entry) -> None:
+        entry.events = await self.enrichment.all(entry.events)
+        entry.enriched = True
+
+
+class _Entry:
+    __slots__ = ("enriched", "events", "weight", "work")
+
+    def __init__(self, events: tuple[Event, ...], weight: int) -> None:
+        self.events = events
+        self.weight = weight
+        self.enriched = False
+        self.work: Deferred[None] | None = None
+
+
+_NOTHING = _Entry((), 0)
+
+
+def _nobody(name: str) -> Attempts:
+    raise AssertionError("there are no enrichers")

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from treq.testing import RequestTraversalAgent
+from twisted.internet.task import Clock
+from twisted.web.resource import Resource
+
+from hikrecv.config import parse
+from hikrecv.errors import ConfigError
+from hikrecv.push import Peer, Push
+from hikrecv.reactions.context import Services
+from hikrecv.reactions.early import Decode, Early, decoders, enrichers
+from hikrecv.reactions.http import Http
+from hikrecv.reactions.plugins import find
+from hikrecv.reactions.reaction import build
+
+PUSH = Push(received=0, peer=Peer("10.0.0.5", 1, "none"), body=b"?")
+ENRICH = """
+import msgspec
+from hikrecv import hookimpl
+class Settings(msgspec.Struct, frozen=True):
+    table: str%s
+@hookimpl
+def hikrecv_enrich(event, context):
+    return {"table": context.settings.table}
+"""
+DECODE = """
+from hikrecv import hookimpl
+@hookimpl
+def hikrecv_decode(push):
+    %s
+"""
+
+
+def listed(tmp_path: Path, function: Any, config: str, **files: str) -> tuple[list[Any], list[ConfigError]]:
+    for name, text in files.items():
+        (tmp_path / f"{name}.py").write_text(text)
+        (tmp_path / f"{name}.py").chmod(0o600)
+    tmp_path.chmod(0o700)
+    http = Http(RequestTraversalAgent(Resource()), Clock())
+    services = Services(clock=Clock(), http=http, state_dir=tmp_path, device=lambda name: None)  # type: ignore[arg-type, return-value]
+    plugins, parsed = find([tmp_path], installed=[]), parse(config)
+    reactions, errors = build(parsed, plugins, services)
+    found, more = function(parsed, plugins, reactions, services)
+    return found, errors + more
+
+
+def test_an_enricher_is_a_reaction_with_its_settings_or_a_plugin_with_its_defaults(tmp_path: Path) -> None:
+    config = """
+    [enrich]
+    plugins = ["plain", "hr"]
+    [reactions.hr]
+    plugin = "lookup"
+    table = "people.csv"
+    """
+
+    found: list[Early]
+    found, errors = listed(tmp_path, enrichers, config, plain=ENRICH % ' = "none"', lookup=ENRICH % "")
+
+    assert errors == []
+    assert [each.name for each in found] == ["plain", "lookup"]
+    assert [each.hook(event=None, context=each.context) for each in found] == [
+        {"table": "none"},
+        {"table": "people.csv"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("lookup", 'write [reactions.lookup] plugin = "lookup"'),
+        ("other", "has no hikrecv_enrich"),
+        ("nowhere", "pip install hikrecv-nowhere"),
+    ],
+)
+def test_a_wrong_name_in_the_list_is_an_error(tmp_path: Path, name: str, says: str) -> None:
+    found, errors = listed(
+        tmp_path, enrichers, f'[enrich]\nplugins = ["{name}"]', lookup=ENRICH % "", other=DECODE % "pass"
+    )
+
+    assert found == []
+    assert says in str(errors[0])
+    assert errors[0].path == "enrich.plugins"
+
+
+@pytest.mark.parametrize(
+    "body", ["pass", "return []", "1/0", "raise SystemExit(1)", "return 5", "return [5]"]
+)
+def test_a_decoder_that_fails_gives_none(tmp_path: Path, body: str) -> None:
+    found: list[Decode]
+    found, errors = listed(tmp_path, decoders, '[decode]\nplugins = ["p"]', p=DECODE % body)
+
+    assert errors == []
+    assert found[0](PUSH) is None
