@@ -1,9 +1,11 @@
 """
 hikrecv: a receiver for the events that Hikvision devices push over HTTP.
 
-What a plugin author imports stands here and nowhere else.  The names are
-resolved on first use (PEP 562), so that the receiver does not pay for the
-parts of the library that only plugins need.
+What a plugin author imports stands here, and in four modules beside: the types
+of settings in `hikrecv.config` (`Secret`, `Url`, `Seconds`, `Bytes`, `Login` ...),
+`hikrecv.templates`, the names of an event in `hikrecv.reactions.words`, and for
+tests `hikrecv.testing`.  The names here are resolved on first use (PEP 562), so
+that the receiver does not pay for the parts that only plugins need.
 """
 
 from __future__ import annotations

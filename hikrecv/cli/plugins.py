@@ -81,4 +81,4 @@ def _setting(row: Row) -> Sequence[str]:
 
 
 def _needed(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if row.default is None]
+    return [row for row in rows if row.default is None and "." not in row.key]
