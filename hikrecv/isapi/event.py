@@ -19,6 +19,7 @@ from hikrecv.push import Peer
 
 from .parts import (
     Access,
+    Audio,
     Box,
     Candidate,
     Channel,
@@ -42,6 +43,7 @@ from .parts import (
 
 __all__ = [
     "Access",
+    "Audio",
     "Box",
     "Candidate",
     "Channel",
@@ -172,6 +174,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, dict=
     panel: Panel | None = None
     intercom: Intercom | None = None
     io: Io | None = None
+    audio: Audio | None = None
     pictures: tuple[Picture, ...] = ()
 
     def replace(self, **changes: Any) -> Event:

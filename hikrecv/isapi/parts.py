@@ -269,3 +269,15 @@ class Io(_Value, frozen=True, omit_defaults=True, kw_only=True):
     """An alarm input that switched."""
 
     port: str | None = None
+
+
+class Audio(_Value, frozen=True, omit_defaults=True, kw_only=True):
+    """
+    A sound that changed.
+
+    :param alarm: the device's word: ``increase``, ``decrease`` ...
+    :param decibel: how loud, in the device's scale of 0..100.
+    """
+
+    alarm: str | None = None
+    decibel: float | None = None

@@ -1,0 +1,243 @@
+"""Bytes to plain data: XML, JSON or a form, by content and not by its declared type."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+import msgspec
+
+from hikrecv.push import Anomaly
+
+from . import json_document, xml_document
+from .encodings import Text, is_utf8, is_utf16, to_utf8
+from .json_repair import MOST_TOKENS
+
+Kind = Literal["xml", "json", "form", "jpeg", "png", "gif", "bmp", "other", "empty"]
+DocumentKind = Literal["xml", "json", "form"]
+
+MOST_DOCUMENTS = 256
+MOST_TEXT = 4_000_000
+"""Bytes of a text whose encoding has to be found out."""
+
+_BLANK = b" \t\r\n\0"
+_BLANKS = re.compile(rb"(?:\xef\xbb\xbf)?[\s\0]*+")
+_BOM = b"\xef\xbb\xbf"
+_JPEG = b"\xff\xd8\xff"
+_XML_ENCODING = re.compile(rb"""<\?xml[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
+_CHARSET = re.compile(r"""charset\s*=\s*"?([A-Za-z0-9._-]{1,40})""", re.IGNORECASE)
+_FORM = re.compile(rb"[A-Za-z_][\w.%+\[\]-]{0,100}=(?!=|\s*\Z)")
+_ENCODED = re.compile(rb"%(?:7b|5b|3c)", re.IGNORECASE)
+_BEGINNING = re.compile(rb"<\?xml|<(?:\w{1,20}:)?EventNotificationAlert\b|\{\s*[\"}]")
+_MOST_FIELDS = 1_000
+
+
+class Document(msgspec.Struct, frozen=True):
+    """
+    One document of a text.
+
+    :param root: the name of the XML root without prefix; None for JSON and forms.
+    :param data: JSON as it is; XML always a dict of what stands inside the root: element
+        to key without prefix, a repeated sibling to a list, text as text (stripped), attributes
+        other than xmlns and version as ``@name``, text beside them as ``#text``; a form as a
+        dict of texts.
+    :param start: it came from ``text[start:end]``.
+    """
+
+    kind: DocumentKind
+    root: str | None
+    data: Any
+    start: int
+    end: int
+
+
+def kind_of(data: bytes | memoryview) -> Kind:
+    """What *data* is, by its first bytes."""
+    opening = bytes(data[:64])
+    if opening[:2] == b"\xff\xd8":
+        return "jpeg"
+    if opening[:4] == b"\x89PNG":
+        return "png"
+    if opening[:4] == b"GIF8":
+        return "gif"
+    if opening[:2] == b"BM":
+        return "bmp"
+    if is_utf16(opening):
+        opening = to_utf8(opening).data
+    text = opening.removeprefix(_BOM).lstrip(_BLANK) or bytes(data[64:4096]).lstrip(_BLANK)
+    if not text:
+        return "empty" if not bytes(data[4096:]).strip(_BLANK) else "other"
+    if text[:1] == b"<":
+        return "xml"
+    if text[:1] in b"{[":
+        return "json"
+    return "form" if _FORM.match(text) else "other"
+
+
+def parse(
+    text: bytes | memoryview, content_type: str | None = None
+) -> tuple[tuple[Document, ...], tuple[Anomaly, ...]]:
+    """
+    The documents in *text*, and what was forgiven; ``()`` when there is none.
+
+    The kind is decided by content.  Several alerts glued together are several
+    documents; of one that was cut, what is complete is given.  Repairs are the
+    last resort: a correct document is never changed.  XML has no document type
+    and no entities here.  Never raises.
+    """
+    raw = text if isinstance(text, bytes) else bytes(text)
+    if raw[:1] == b"{" and (content_type is None or "json" in content_type):
+        try:
+            return (Document("json", None, json_document.read_correct(raw), 0, len(raw)),), ()
+        except ValueError:
+            pass
+    reader = _Reader(raw, content_type or "")
+    reader.run()
+    return tuple(reader.documents), tuple(Anomaly(name, detail) for name, detail in reader.odd.items())
+
+
+class _Reader:
+    """One text being read.  `data` is the text as UTF-8, without the blanks around it."""
+
+    __slots__ = ("base", "content_type", "data", "documents", "odd", "patience", "text")
+
+    def __init__(self, raw: bytes, content_type: str) -> None:
+        self.content_type = content_type.lower()
+        self.odd: dict[str, str] = {}
+        self.documents: list[Document] = []
+        self.patience = MOST_TOKENS
+        self.text = self._as_text(raw)
+        self.base, self.data = self._stripped(self.text.data)
+
+    def note(self, name: str, detail: str = "") -> None:
+        self.odd.setdefault(name, detail)
+
+    def _as_text(self, raw: bytes) -> Text:
+        if raw.isascii() and not is_utf16(raw):
+            return Text(raw)
+        picture = raw.find(_JPEG)
+        if picture > 0:
+            raw = raw[:picture]
+        if len(raw) > MOST_TEXT and not is_utf8(raw):
+            self.note("document-too-large", f"{len(raw)} bytes in an unknown encoding")
+            raw = raw[:MOST_TEXT]
+        declared = _XML_ENCODING.search(raw, 0, 200)
+        charset = _CHARSET.search(self.content_type)
+        name = declared[1].decode() if declared else charset[1] if charset else None
+        text = to_utf8(raw, name)
+        if text.anomaly is not None:
+            self.note(text.anomaly)
+        return text
+
+    def _stripped(self, data: bytes) -> tuple[int, bytes]:
+        begin = _after_blanks(data, 0)
+        if b"\0" in data[:begin] or data[-1:] == b"\0":
+            self.note("nul-bytes")
+        if data[:3] == _BOM and data[begin : begin + 1] in (b"{", b"["):
+            self.note("bom", "JSON has none (RFC 8259, 8.1)")
+        return begin, data[begin:].rstrip(_BLANK)
+
+    def run(self) -> None:
+        at = 0
+        for _ in range(MOST_DOCUMENTS):
+            if at >= len(self.data):
+                break
+            end = self._document(at)
+            if end is None:
+                end = self._later(at)
+            at = _after_blanks(self.data, max(end, at + 1))
+        else:
+            self.note("too-many-documents", f"more than {MOST_DOCUMENTS}")
+        if len(self.documents) > 1:
+            self.note("glued-documents", f"{len(self.documents)} documents")
+
+    def _document(self, at: int) -> int | None:
+        """Read the document at *at*; the place behind it, or None when there is none."""
+        first = self.data[at : at + 1]
+        if first == b"<":
+            return self._xml(at)
+        if first in (b"{", b"["):
+            return self._json(at)
+        return None if self.documents else self._scalar() or self._form()
+
+    def _later(self, at: int) -> int:
+        """Bytes that are no document: the place where one may begin after them, else the end."""
+        found = _BEGINNING.search(self.data, at + 1)
+        if found is not None or self.documents:
+            self.note(
+                "trailing-bytes" if self.documents else "leading-bytes", repr(self.data[at : at + 40])[2:-1]
+            )
+        return len(self.data) if found is None else found.start()
+
+    def _add(self, kind: DocumentKind, root: str | None, data: Any, at: int, end: int) -> int:
+        if ("json" if kind == "xml" else "xml") in self.content_type:
+            self.note("content-type-wrong", f"{kind} declared as {self.content_type[:40]}")
+        start, stop = self.text.came_from(self.base + at), self.text.came_from(self.base + end)
+        self.documents.append(Document(kind, root, data, start, stop))
+        return end
+
+    def _json(self, at: int) -> int | None:
+        found = json_document.read(self.data, at, self.patience)
+        if found is None:
+            return None
+        self.patience -= found.tokens
+        for name in found.anomalies:
+            self.note(name)
+        return self._add("json", None, found.data, at, found.end)
+
+    def _xml(self, at: int) -> int | None:
+        try:
+            found = xml_document.read(self.data, at)
+        except xml_document.Refused as refusal:
+            self.note(str(refusal))
+            return len(self.data)
+        if found is None:
+            return None
+        for name, detail in found.anomalies:
+            self.note(name, detail)
+        return self._add("xml", found.root, found.data, at, found.end)
+
+    def _scalar(self) -> int | None:
+        """JSON may be no more than a string, a number or a word (RFC 8259, 2)."""
+        if self.data[:1] not in b'"-0123456789tfn':
+            return None
+        try:
+            return self._add("json", None, json_document.read_correct(self.data), 0, len(self.data))
+        except ValueError:
+            return None
+
+    def _form(self) -> int | None:
+        """A form, or a document that was percent-encoded or put into a form's field."""
+        size = len(self.data)
+        if _ENCODED.match(self.data):
+            return size if self._wrapped(unquote_to_bytes(self.data.replace(b"+", b" "))) else None
+        if _FORM.match(self.data) is None:
+            return None
+        text = self.data.decode("utf-8", "replace")
+        try:
+            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        except ValueError:
+            self.note("document-too-large", f"more than {_MOST_FIELDS} fields")
+            return None
+        for _, value in pairs:
+            if value.lstrip()[:1] in ("{", "<") and self._wrapped(value.encode()):
+                return size
+        return self._add("form", None, dict(pairs), 0, size)
+
+    def _wrapped(self, inner: bytes) -> bool:
+        reader = _Reader(inner, "")
+        if reader.data[:1] not in (b"{", b"[", b"<"):
+            return False
+        reader.run()
+        self.note("form-encoded")
+        for name, detail in reader.odd.items():
+            self.note(name, detail)
+        for found in reader.documents:
+            self._add(found.kind, found.root, found.data, 0, len(self.data))
+        return bool(reader.documents)
+
+
+def _after_blanks(data: bytes, at: int) -> int:
+    found = _BLANKS.match(data, at)
+    return at if found is None else found.end()

@@ -1,0 +1,87 @@
+"""What happened, as a key: the same for a device's resend, never for two real events."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import xxhash
+
+from .event import Access
+from .fields import Fields, flag, text, whole
+from .reading import Reading
+
+_SHORTEST_ID = 8
+"""A `uid` may also be the small number of a user; nothing shorter names an event."""
+_FLAGS = frozenset(("isdataretransmission", "currentevent", "alarmdatatype"))
+# What the receiver's entry in the device says, and what is in the type already.
+_LEFT_OUT = ("portno", "protocol", "protocoltype", "durationlist")
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+
+
+def take_flags(doc: Fields) -> Fields:
+    """
+    Take out of a folded document what only says how fresh it is.
+
+    Cameras have these flags at the root, terminals and ANPR inside their own part.
+    """
+    found: Fields = {}
+    for holder in (doc, *[value for value in doc.values() if type(value) is dict]):
+        for name in _FLAGS & holder.keys():
+            found.setdefault(name, holder.pop(name))
+    return found
+
+
+def is_resent(flags: Fields) -> bool:
+    """
+    Whether the device itself says that this is old.
+
+    `isDataRetransmission` true: sent again after an outage; `currentEvent` false:
+    a terminal's backlog; `alarmDataType` 1: an ANPR camera's history.
+    """
+    return bool(flags) and (
+        flag(flags, "isdataretransmission") is True
+        or flag(flags, "currentevent") is False
+        or whole(flags, "alarmdatatype") == 1
+    )
+
+
+def key_of(scope: str, reading: Reading, received: int) -> str:
+    """
+    The key of an event.
+
+    `UUID`, `uid` and `pId` name an event of themselves; an access event is named by
+    its serial number together with its time, for the counter wraps and restarts;
+    everything else by all that the document says.  Face ids are re-used, post
+    counts repeat and plates come back: none of them is enough.
+
+    :param scope: who says it, see `identity.Identity`.
+    :param received: our clock; it takes part only when the document has no time,
+        for then two bell rings are the same bytes.
+    """
+    return f"{scope}#{xxhash.xxh3_128_hexdigest(_named(reading, received))}"
+
+
+def _named(reading: Reading, received: int) -> bytes:
+    doc, access = reading.doc, reading.fields.get("access")
+    own = text(doc, "uuid", "uid")
+    ids = [each for each in ((own,) if own else reading.ids) if len(each) >= _SHORTEST_ID]
+    at = reading.occurred.at
+    if ids:
+        said: tuple[Any, ...] = ("id", *ids)
+    elif isinstance(access, Access) and access.serial_no and at is not None:
+        # Terminals behind one address that name no MAC are told apart by what they do name.
+        sender = (reading.claim.ip, reading.name)
+        said = ("serial", access.serial_no, at.isoformat(), access.major, access.minor, *sender)
+    else:
+        whole_of = {name: value for name, value in doc.items() if name not in _LEFT_OUT}
+        said = ("document", _canonical(whole_of), "" if at is not None else str(received))
+    return "\0".join(map(str, (reading.kind.type, *said))).encode("utf-8", "replace")
+
+
+def _canonical(doc: Fields) -> str:
+    try:
+        return _ENCODER.encode(doc).decode()
+    except (ValueError, OverflowError, TypeError, UnicodeError, RecursionError):
+        return json.dumps(doc, sort_keys=True, default=str)

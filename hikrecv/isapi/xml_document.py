@@ -1,0 +1,264 @@
+"""XML to plain data: element names without prefix as keys, as far as the text goes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+from xml.etree.ElementTree import Element, ParseError, XMLParser
+from xml.parsers import expat
+
+MOST_DEPTH = 64
+MOST_NODES = 50_000
+MOST_REPAIRS = 10_000
+MOST_TEXT = 4_000_000
+MOST_CORRECT = 500_000
+"""Bytes; only a document below this is read without counting its nodes."""
+
+_BARE_AMPERSAND = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)")
+_BARE_LESS_THAN = re.compile(rb"<(?![A-Za-z_/!?\x80-\xff])")
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+class Refused(Exception):
+    """The document asks for something that we never do; the message is the anomaly's name."""
+
+
+class Read(NamedTuple):
+    """
+    What a text gave.
+
+    :param end: the place behind the document.
+    :param anomalies: names and details of what was forgiven.
+    """
+
+    root: str
+    data: dict[str, Any]
+    end: int
+    anomalies: tuple[tuple[str, str], ...] = ()
+
+
+def read(text: bytes, at: int = 0) -> Read | None:
+    """
+    The document that begins at *at* of *text* (UTF-8); None when no element begins there.
+
+    A correct document is read as it is.  Otherwise what its generator forgot to
+    escape is escaped, and of a document that was cut, what is complete is given.
+
+    :raises Refused: for a document type or an entity, and when it is too deep or too large.
+    """
+    if at == 0 and not (b"<!DOCTYPE" in text or b"<!ENTITY" in text or len(text) > MOST_CORRECT):
+        try:
+            return _read_correct(text)
+        except ParseError:
+            pass
+    return _read_carefully(text, at)
+
+
+# -- a correct document: the tree of the standard library is the fastest way ----
+
+
+def _read_correct(text: bytes) -> Read:
+    # The encoding is given, so that a lying declaration in the text is not obeyed.
+    # There is no document type in it: `read` has looked.
+    parser = XMLParser(encoding="utf-8")  # noqa: S314
+    parser.feed(text)
+    root = parser.close()
+    return Read(_local(root.tag), _document(_content(root, 1)), len(text))
+
+
+def _content(element: Element, depth: int) -> Any:
+    if depth >= MOST_DEPTH and len(element):
+        raise Refused("document-too-deep")
+    children: dict[str, Any] = _attributes(element.items())
+    text = element.text or ""
+    for child in element:
+        key = child.tag
+        if key[0] == "{":
+            key = key[key.index("}") + 1 :]
+        if len(child) or child.keys():
+            value = _content(child, depth + 1)
+        else:
+            inner = child.text
+            value = inner.strip() if inner else ""
+        if key in children:
+            _repeat(children, key, value)
+        else:
+            children[key] = value
+        if child.tail and not child.tail.isspace():
+            text += child.tail
+    return _joined(children, text.strip())
+
+
+# -- any other document: event by event, so that nothing complete is lost --------
+
+
+def _read_carefully(text: bytes, at: int) -> Read | None:
+    builder = _Builder(memoryview(text)[at : at + MOST_TEXT])
+    if builder.root is None:
+        return None
+    if not builder.error:
+        return Read(builder.root, builder.data(), at + builder.end)
+    # Another document may follow this one, and is not to suffer from it.
+    end = _end_of_broken(text, at, builder.qualified_root)
+    broken = text[at : min(end, at + MOST_TEXT)]
+    if b"<!DOCTYPE" in broken or b"<!ENTITY" in broken:
+        raise Refused("doctype-refused")
+    better, done = _repaired(broken)
+    builder = _Builder(better)
+    if builder.error:
+        done.append(("document-cut", builder.error))
+    return Read(builder.root or "", builder.data(), end, tuple(done))
+
+
+def _end_of_broken(text: bytes, at: int, root: bytes) -> int:
+    """Behind the root's end tag, or where another document begins before it."""
+    closing = text.find(b"</" + root + b">", at)
+    inside = text.find(b"<" + root, at) + 1
+    pattern = re.compile(rb"<\?xml|<" + re.escape(root) + rb"[\s>]")
+    following = pattern.search(text, inside, len(text) if closing < 0 else closing)
+    if following is not None:
+        return following.start()
+    return len(text) if closing < 0 else closing + len(root) + 3
+
+
+def _repaired(text: bytes) -> tuple[bytes, list[tuple[str, str]]]:
+    done = []
+    for name, pattern, instead in (
+        ("bare-ampersand", _BARE_AMPERSAND, b"&amp;"),
+        ("bare-less-than", _BARE_LESS_THAN, b"&lt;"),
+        ("control-character", _CONTROL, "\ufffd".encode()),
+    ):
+        text, times = pattern.subn(instead, text, MOST_REPAIRS)
+        if times:
+            done.append((name, f"{times} times"))
+    return text, done
+
+
+class _Frame:
+    """An open element, and what it has so far."""
+
+    __slots__ = ("children", "key", "text")
+
+    def __init__(self, key: str, children: dict[str, Any]) -> None:
+        self.key = key
+        self.children = children
+        self.text: list[str] = []
+
+    def value(self) -> Any:
+        return _joined(self.children, "".join(self.text).strip())
+
+
+class _Builder:
+    """
+    Expat's events to nested dicts.
+
+    :ivar root: the root's name, None when no element began.
+    :ivar end: the place behind the root's end; 0 when it never ended.
+    :ivar error: why it stopped before the root's end; empty when it did not.
+    """
+
+    def __init__(self, text: bytes | memoryview) -> None:
+        self.root: str | None = None
+        self.qualified_root = b""
+        self.error = ""
+        self._text = text
+        self.end = 0
+        self._frames: list[_Frame] = []
+        self._tree: Any = None
+        self._nodes = 0
+        parser = self._parser = expat.ParserCreate("utf-8")
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._close
+        parser.CharacterDataHandler = self._characters
+        parser.StartDoctypeDeclHandler = self._doctype
+        try:
+            parser.Parse(text, True)
+        except expat.ExpatError as problem:
+            if not self.end:
+                self.error = expat.ErrorString(problem.code)
+
+    def data(self) -> dict[str, Any]:
+        """What is complete of the tree: an element that is still open counts by its children alone."""
+        while self._frames:
+            self._frames[-1].text.clear()
+            if len(self._frames) > 1 and not self._frames[-1].children:
+                self._frames.pop()
+            else:
+                self._close("")
+        return _document(self._tree)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._nodes += 1
+        if len(self._frames) >= MOST_DEPTH:
+            raise Refused("document-too-deep")
+        if self._nodes > MOST_NODES:
+            raise Refused("document-too-large")
+        if self.root is None:
+            self.root, self.qualified_root = _local(name), name.encode()
+        self._frames.append(_Frame(_local(name), _attributes(attributes.items())))
+
+    def _characters(self, text: str) -> None:
+        self._frames[-1].text.append(text)
+
+    def _close(self, _: str) -> None:
+        frame = self._frames.pop()
+        if not self._frames:
+            self._tree = frame.value()
+            self.end = self._end_of_root(frame)
+            return
+        parent = self._frames[-1].children
+        if frame.key in parent:
+            _repeat(parent, frame.key, frame.value())
+        else:
+            parent[frame.key] = frame.value()
+
+    def _end_of_root(self, root: _Frame) -> int:
+        # Expat tells where an end tag begins, but where an empty element's tag ends.
+        place = self._parser.CurrentByteIndex
+        if self._nodes == 1 and not root.text and self._text[place - 2 : place] == b"/>":
+            return place
+        return place + bytes(self._text[place : place + 4096]).find(b">") + 1
+
+    def _doctype(self, *_: object) -> None:
+        raise Refused("doctype-refused")
+
+
+# -- what both have in common -----------------------------------------------------
+
+
+def _local(name: str) -> str:
+    return name[name.rfind("}") + 1 :].rpartition(":")[2]
+
+
+def _attributes(items: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """What a device says in attributes; namespaces and versions of the schema are not of them."""
+    told = {}
+    for name, value in items:
+        if name != "version" and not name.startswith("xmlns"):
+            told[f"@{_local(name)}"] = value
+    return told
+
+
+def _joined(children: dict[str, Any], text: str) -> Any:
+    if not children:
+        return text
+    if text:
+        children["#text"] = text
+    return children
+
+
+def _repeat(children: dict[str, Any], key: str, value: Any) -> None:
+    # A value is never a list by itself, so that a list is always our own.
+    before = children[key]
+    if isinstance(before, list):
+        before.append(value)
+    else:
+        children[key] = [before, value]
+
+
+def _document(tree: Any) -> dict[str, Any]:
+    if isinstance(tree, dict):
+        return tree
+    return {"#text": tree} if tree else {}
