@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .errors import Reject, Retry
     from .isapi.event import (
         Access,
+        Audio,
         Box,
         Candidate,
         Channel,
@@ -58,6 +59,7 @@ __all__ = [
     "Access",
     "Anomaly",
     "Answer",
+    "Audio",
     "Box",
     "Candidate",
     "Channel",
