@@ -4,7 +4,8 @@ PORT ?= 8089
 VENV ?= .venv
 BIN = $(VENV)/bin
 PLUGINS = $(wildcard plugins/hikrecv-*)
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Without warnings: setuptools has one for each package that is installed this way.
+PIP = PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A flat layout loses the twistd plugin in the default editable mode.
 EDIT = --config-settings editable_mode=compat
 
