@@ -1,0 +1,342 @@
+"""The journal: what was received, on disk and in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from threading import Thread
+from typing import Any, NamedTuple
+
+import msgspec
+from twisted.internet.defer import Deferred, fail
+
+from ..config import JournalTable
+from ..errors import Gone, JournalBroken, JournalError, JournalFull, StateError
+from ..push import Push
+from .committer import Committer
+from .pool import Pool
+from .quarantine import keep_copy
+from .record import NOTE, PUSH, Damaged, Entry, Note, note_parts, push_head, record_size
+from .recovery import Recovered, Report, recover
+from .retention import Retained, Rules, SteadyClock
+from .scribe import Scribe, Waiting
+from .segment import PAGE
+from .state import Layout
+from .store import NO_ROOM, Buffer, Store
+from .view import View, pushes
+
+MOST_QUEUED = 1_000_000_000
+"""Bytes that may wait for the disk.  Whoever appends has a bound of its own; this one is the last."""
+_CLOSED = JournalError("the journal is closed: the receiver is stopping")
+
+
+class Appended(NamedTuple):
+    """
+    A record's number, given at once, and the moment at which it is on disk.
+
+    :param durable: fires on the caller's thread, in the order of the numbers; it fails with
+        :class:`JournalFull` (later, perhaps) or :class:`JournalBroken` (never again).
+    """
+
+    seq: int
+    durable: Deferred[None]
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    The journal in numbers.
+
+    :param last: the highest number given; *durable* the highest on disk.
+    :param bytes: what the segments take of *budget*, spares included.
+    :param full: why nothing can be kept at the moment, or "".
+    :param broken: why nothing will be kept any more, or "".
+    :param queued: records that wait for the disk, and *queued_bytes* what they take.
+    :param seconds: time spent in writing and syncing *groups* groups of *records* records.
+    """
+
+    word: str
+    first: int
+    last: int
+    durable: int
+    bytes: int
+    budget: int
+    segments: int
+    spares: int
+    full: str
+    broken: str
+    queued: int
+    queued_bytes: int
+    groups: int
+    records: int
+    seconds: float
+
+
+class Journal:
+    """
+    The writer's side of a journal: append, read, retain.
+
+    Use :meth:`open`, under the :class:`Lock` of the state directory.  The methods belong to one thread, the
+    reactor's; what `view`, `read` and `entries` give may be used in any.
+
+    :ivar word: the journal's word, part of every event's id.
+    :ivar report: what was found when it was opened.
+    """
+
+    def __init__(
+        self,
+        scribe: Scribe,
+        view: Callable[[], View],
+        *,
+        recovered: Recovered,
+        rules: Rules,
+        from_thread: Callable[..., object],
+        on_broken: Callable[[JournalBroken], object],
+        wall: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.word: str = recovered.word
+        self.report: Report = recovered.report
+        self.view = view
+        self._scribe, self._rules = scribe, rules
+        self._wall, self._monotonic, self._from_thread = wall, monotonic, from_thread
+        self._clock = SteadyClock(rules.keep / 1e9, wall(), monotonic())
+        self._committer = Committer(
+            scribe, partial(from_thread, self._settle), partial(from_thread, self._break)
+        )
+        self._on_broken = on_broken
+        self._rounds: set[Deferred[Retained]] = set()
+        self._last = recovered.last
+        self._queued = self._queued_bytes = 0
+        self._thread: Thread | None = None
+        self._closed: Deferred[None] | None = None
+
+    @classmethod
+    def open(
+        cls,
+        state: Path,
+        table: JournalTable,
+        *,
+        from_thread: Callable[..., object],
+        on_broken: Callable[[JournalBroken], object],
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        acknowledged: int = 0,
+        zeroed: bool = False,
+        threaded: bool = True,
+        store: Store | None = None,
+    ) -> Journal:
+        """
+        Open the journal of a state directory, or begin one.
+
+        :param from_thread: calls a function with arguments on the caller's thread: `reactor.callFromThread`.
+        :param on_broken: called once, when a write or a sync failed; the service then has to stop.
+        :param acknowledged: the highest number that index and ledger remember: if the journal does not have
+            it, that is reported, and no number up to it is given again.
+        :param zeroed: retired segments are zeroed before they are used again.
+        :param threaded: without a thread nothing happens before :meth:`commit`.
+        :raises StateTooNew: when a newer hikrecv wrote it; nothing was changed.
+        :raises StateError: when it cannot be read or written.
+        """
+        store, layout = store or Store(), Layout(state)
+        rules = Rules.of(table, PAGE)
+        now = partial(_nanoseconds, wall)
+        recovered = _recover(store, layout, acknowledged)
+        total = sum(segment.size for segment in recovered.used)
+        pool = Pool(
+            store, layout, rules, generation=recovered.generation, total=total, now=now, zeroed=zeroed
+        )
+        pool.adopt(recovered.spares)
+        scribe = Scribe(store, layout, rules, recovered, pool, now=now, ballast=table.ballast)
+        journal = cls(
+            scribe,
+            lambda: View(store, layout, mark=scribe.mark, segments=scribe.used, indexes=scribe.indexes),
+            recovered=recovered,
+            rules=rules,
+            from_thread=from_thread,
+            on_broken=on_broken,
+            wall=wall,
+            monotonic=monotonic,
+        )
+        if threaded:
+            journal._start()
+        return journal
+
+    # -- appending --------------------------------------------------------
+
+    def append(self, push: Push) -> Appended:
+        """Keep a push.  It is not copied: its bytes go to the disk from where they are."""
+        return self._append(PUSH, push.received, push_head(push), push.body)
+
+    def note(self, kind: str, data: Any) -> Appended:
+        """Keep a note of our own, such as a decision.  :raises TypeError: when *data* is not plain data."""
+        head, body = note_parts(kind, data)
+        return self._append(NOTE, _nanoseconds(self._wall), head, body)
+
+    def _append(self, kind: int, at: int, head: bytes, body: Buffer) -> Appended:
+        self._last += 1
+        if self._closed is not None:
+            return Appended(self._last, fail(_CLOSED))
+        if self._queued_bytes > MOST_QUEUED:
+            return Appended(self._last, fail(JournalFull("the disk does not keep up with the devices")))
+        durable: Deferred[None] = Deferred()
+        size = record_size(len(head), len(body))
+        self._queued += 1
+        self._queued_bytes += size
+        self._committer.put(Waiting(self._last, kind, at, head, body, size, durable))
+        return Appended(self._last, durable)
+
+    def _settle(self, group: Sequence[Waiting], error: JournalError | None) -> None:
+        self._queued -= len(group)
+        for item in group:
+            self._queued_bytes -= item.size
+            if error is None:
+                item.durable.callback(None)
+            else:
+                item.durable.errback(type(error)(*error.args))
+
+    # -- reading ----------------------------------------------------------
+
+    @property
+    def first(self) -> int:
+        """The lowest number that is kept; one above `durable` when there is none."""
+        return self.view().first
+
+    @property
+    def last(self) -> int:
+        """The highest number that was given; it may not be on disk yet."""
+        return self._last
+
+    @property
+    def durable(self) -> int:
+        """The highest number that is on disk."""
+        return self._scribe.mark.seq
+
+    def read(self, seq: int) -> Entry:
+        """
+        One push.
+
+        :raises Gone: when it is not kept any more, not on disk yet, or no push.
+        :raises JournalError: when it is damaged.
+        """
+        for item in self.items(seq, seq + 1):
+            if isinstance(item, Entry):
+                return item
+            if isinstance(item, Damaged):
+                raise JournalError(f"number {seq} cannot be read: {item.reason}")
+        raise Gone(f"there is no push with number {seq}; the last on disk is {self.durable}")
+
+    def entries(
+        self, start: int, stop: int | None = None, *, damage: Callable[[Damaged], None] | None = None
+    ) -> Iterator[Entry]:
+        """
+        The pushes from number *start* to before *stop*, as far as they are on disk now, in order.
+
+        :param damage: hears of what cannot be read, at its place in the order.
+        :raises Gone: when *start* is no longer kept, or is retired while it is being read.
+        """
+        return pushes(self.items(start, stop), damage)
+
+    def items(self, start: int, stop: int | None = None) -> Iterator[Entry | Note | Damaged]:
+        """The same with the notes, and with what cannot be read."""
+        return self.view().items(start, stop)
+
+    # -- keeping house ----------------------------------------------------
+
+    def retain(self, now: float, holds: Mapping[str, int]) -> Deferred[Retained]:
+        """
+        Let go of what is too old or too much; to be called every minute or so, and soon after the start.
+
+        Until it was called once the journal does not know what is still waited for, and removes nothing.
+
+        :param now: wall clock, seconds.
+        :param holds: for each reaction the lowest number that it still needs.
+
+        It fails with :class:`JournalBroken` when the disk has failed.
+        """
+        refusal = self._committer.broken or (_CLOSED if self._closed is not None else None)
+        if refusal is not None:
+            return fail(refusal)
+        result: Deferred[Retained] = Deferred()
+        by_age = self._clock.believable(now, self._monotonic())
+        done = partial(self._from_thread, self._retained, result)
+        self._rounds.add(result)
+        self._committer.put(lambda: self._scribe.retain(int(now * 1e9), dict(holds), done, by_age=by_age))
+        return result
+
+    def _retained(self, result: Deferred[Retained], done: Retained) -> None:
+        self._rounds.discard(result)
+        result.callback(done)
+
+    def _break(self, error: JournalBroken) -> None:
+        rounds, self._rounds = self._rounds, set()
+        for result in rounds:
+            result.errback(error)
+        self._on_broken(error)
+
+    def quarantine(self, damaged: Damaged) -> None:
+        """Keep a copy of the damaged bytes beside the journal."""
+        store, layout = self.view().store, self.view().layout
+        self._committer.put(lambda: keep_copy(store, layout, damaged))
+
+    def status(self) -> Status:
+        """How the journal is."""
+        scribe, committer = self._scribe, self._committer
+        return Status(
+            word=self.word,
+            first=self.first,
+            last=self._last,
+            durable=self.durable,
+            bytes=scribe.pool.total,
+            budget=self._rules.budget,
+            segments=len(scribe.used),
+            spares=len(scribe.pool.spares),
+            full=scribe.full,
+            broken=str(committer.broken or ""),
+            queued=self._queued,
+            queued_bytes=self._queued_bytes,
+            groups=committer.groups,
+            records=committer.records,
+            seconds=committer.seconds,
+        )
+
+    def commit(self) -> None:
+        """Without a thread: do all that is waiting to be done."""
+        self._committer.run_out()
+
+    def close(self) -> Deferred[None]:
+        """Write what is queued, and let go of the files.  No append succeeds afterwards."""
+        if self._closed is None:
+            self._closed = Deferred()
+            self._committer.put(self._committer.end)
+            if self._thread is None:
+                self._committer.run_out()
+                self._closed.callback(None)
+        return self._closed
+
+    def _start(self) -> None:
+        self._thread = Thread(target=self._run, name="hikrecv journal", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self._committer.run()
+        if self._closed is not None:
+            self._from_thread(self._closed.callback, None)
+
+
+def _recover(store: Store, layout: Layout, acknowledged: int) -> Recovered:
+    try:
+        return recover(store, layout, acknowledged)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise StateError(f"cannot use {layout.state}: {error}") from error
+    store.unlink(layout.ballast)
+    try:
+        return recover(store, layout, acknowledged)
+    except OSError as error:
+        raise StateError(f"cannot use {layout.state}: {error}") from error
+
+
+def _nanoseconds(wall: Callable[[], float]) -> int:
+    return int(wall() * 1e9)

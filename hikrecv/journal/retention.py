@@ -1,0 +1,104 @@
+"""Which segments go: by age and by bytes, oldest first, unless somebody still waits for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from ..config import JournalTable
+from .segment import Segment
+
+_EPOCH = 1_577_836_800_000_000_000
+"""2020: a clock that says less was never set."""
+_WAIT = 3600.0
+_JUMP = 60.0
+
+
+class Loser(msgspec.Struct, frozen=True):
+    """A reaction that was still waiting for events *first* to *last* when they went: an alarm."""
+
+    reaction: str
+    first: int
+    last: int
+
+
+class Retained(msgspec.Struct, frozen=True):
+    """
+    What a round of retention did.
+
+    :param segments: how many went, and *bytes* how much that was.
+    :param losers: reactions that lost events, also those that lost them to the budget since the last round.
+    """
+
+    segments: int = 0
+    bytes: int = 0
+    losers: tuple[Loser, ...] = ()
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """
+    ``[journal]`` in plain numbers.
+
+    :param keep: nanoseconds.
+    :param budget: bytes of all files of the journal.
+    :param hold: bytes by which a reaction may lag and still hold what it waits for.
+    :param size: bytes of an ordinary segment: a quarter of the budget at most.
+    """
+
+    keep: int
+    budget: int
+    hold: int
+    size: int
+
+    @classmethod
+    def of(cls, table: JournalTable, page: int) -> Rules:
+        """The rules of a table; sizes come in whole pages."""
+        size = max(min(table.segment, table.max // 4) // page * page, 4 * page)
+        hold = table.max // 4 if table.hold_max is None else table.hold_max
+        return cls(int(table.keep * 1e9), table.max, min(hold, table.max - 3 * size), size)
+
+
+def may_go(used: Sequence[Segment], holds: Mapping[str, int], hold: int) -> tuple[bool, tuple[Loser, ...]]:
+    """
+    Whether the oldest of *used*, which is due, goes now, and who loses by it.
+
+    Whoever waits for it holds it as long as the sealed segments from there on take no more than *hold* bytes.
+
+    :param holds: for each reaction the lowest number that it still needs.
+    """
+    oldest = used[0]
+    waiting = [name for name, seq in sorted(holds.items()) if max(seq, oldest.first) <= oldest.last]
+    if waiting and sum(segment.size for segment in used if segment.end) <= hold:
+        return False, ()
+    return True, tuple(Loser(name, max(holds[name], oldest.first), oldest.last) for name in waiting)
+
+
+def newest_of_oldest(used: Sequence[Segment], now: int) -> int:
+    """
+    When the latest record of the oldest segment was received.
+
+    Where the clock was evidently wrong at that time, the begin of a later segment says it well enough.
+    """
+    stamps = (used[0].newest, *(segment.created for segment in used[1:]))
+    return next((stamp for stamp in stamps if _EPOCH <= stamp <= now), now)
+
+
+class SteadyClock:
+    """
+    Whether the wall clock can be believed when something is deleted for its age.
+
+    After a start and after a jump it has to run beside the monotonic clock for a while first: an hour, or
+    an eighth of *keep* if that is less.  A clock that is a year ahead for some minutes deletes nothing, and
+    one that was put right for good holds nothing up for long.
+    """
+
+    def __init__(self, keep: float, wall: float, monotonic: float) -> None:
+        self._wait = min(_WAIT, keep / 8)
+        self._offset, self._since = wall - monotonic, monotonic
+
+    def believable(self, wall: float, monotonic: float) -> bool:
+        """Tell both clocks (seconds) and hear the verdict."""
+        if abs(wall - monotonic - self._offset) > _JUMP:
+            self._offset, self._since = wall - monotonic, monotonic
+        return monotonic - self._since >= self._wait

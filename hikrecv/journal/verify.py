@@ -1,0 +1,58 @@
+"""Checking every record of a journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from .record import Damaged
+from .segment import DATA, PAGE, Segment, good_copies, read_index
+from .view import Found, View
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """
+    What was found of one record, or of one segment's own pages.
+
+    :param seq: the record's number, 0 for a segment's own pages.
+    :param done: bytes looked at so far, of *total*.
+    :param damaged: None when all is well.
+    """
+
+    segment: str
+    seq: int
+    done: int
+    total: int
+    damaged: Damaged | None = None
+
+
+def verify(view: View) -> Iterator[Verdict]:
+    """
+    Read everything and check every sum; for progress there is a verdict a record.
+
+    :raises Gone: when the oldest segment is retired meanwhile.
+    """
+    ends = {segment.name: segment.end or view.mark.end for segment in view.segments}
+    total = sum(ends.values()) - DATA * len(ends)
+    done = 0
+    for segment in view.segments:
+        for reason in _flaws(view, segment):
+            damaged = Damaged(0, 0, reason, segment.name)
+            yield Verdict(segment.name, 0, done, total, damaged)
+    for found in view.records(view.first):
+        if isinstance(found, Found):
+            header = found.record.header
+            done += header.size
+            yield Verdict(found.segment.name, header.seq, done, total)
+        else:
+            done += found.end - found.start
+            yield Verdict(found.segment, found.last, done, total, found)
+
+
+def _flaws(view: View, segment: Segment) -> Iterator[str]:
+    with view.window(segment) as window:
+        if good_copies(window.at(0, PAGE)) < 2:
+            yield "one of the two copies of the header is damaged"
+        if segment.end and read_index(window, segment) is None:
+            yield "the index is damaged, which makes reading slower"

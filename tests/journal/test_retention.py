@@ -1,0 +1,304 @@
+"""What goes, when, and who has a say in it."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+from journal_kit import NOW, SEGMENT, STATE, Desk, table
+from journal_stores import MemoryStore, Watched
+
+from hikrecv.config import Bytes
+from hikrecv.errors import Gone, JournalFull
+from hikrecv.journal.record import Damaged
+from hikrecv.journal.retention import Loser, Retained, SteadyClock
+from hikrecv.journal.segment import DATA
+
+HOUR = 3600.0
+
+
+def filled(desk: Desk, count: int = 20, size: int = 5000) -> Desk:
+    for number in range(1, count + 1):
+        desk.keep(b"<%04d>" % number + bytes(size))
+    return desk
+
+
+def segment_files(store: MemoryStore) -> list[Path]:
+    return sorted(path for path in store.files if path.suffix == ".seg")
+
+
+def test_without_a_word_on_the_reactions_nothing_goes_and_the_budget_refuses() -> None:
+    desk = filled(Desk(MemoryStore()), 60)
+
+    assert desk.journal.first == 1
+    assert isinstance(desk.refused[60], JournalFull)
+    assert desk.journal.status().full == str(desk.refused[60])
+    assert desk.journal.status().bytes <= desk.journal.status().budget
+
+
+def test_with_a_word_the_oldest_make_room_for_the_newest() -> None:
+    desk = Desk(MemoryStore())
+    desk.retain({})
+
+    filled(desk, 200)
+
+    assert not desk.refused
+    assert desk.journal.first > 100
+    assert desk.read() == {seq: body for seq, body in desk.given.items() if seq >= desk.journal.first}
+    assert desk.journal.status().bytes <= 8 * SEGMENT
+
+
+def test_a_full_journal_keeps_again_as_soon_as_retention_made_room() -> None:
+    desk = filled(Desk(MemoryStore()), 60)
+    refused = set(desk.refused)
+
+    desk.retain({})
+    (seq,) = desk.keep(b"room again")
+
+    assert desk.journal.status().full == ""
+    assert seq in desk.acknowledged
+    assert set(desk.refused) == refused
+
+
+def test_the_ring_is_written_on_again_and_takes_no_more_files() -> None:
+    store = MemoryStore()
+    desk = Desk(store)
+    desk.retain({})
+    filled(desk, 60)
+    inodes = {store.files[path].number for path in segment_files(store)}
+
+    filled(desk, 100)
+
+    assert {store.files[path].number for path in segment_files(store)} == inodes
+
+
+def test_what_is_older_than_keep_goes_by_whole_segments() -> None:
+    desk = filled(Desk(MemoryStore()))
+    desk.retain({}, after=900)
+    filled(desk, 8)
+
+    done = desk.retain({}, after=200)
+
+    assert done.segments >= 3
+    assert done.losers == ()
+    assert 15 <= desk.journal.first <= 21
+    assert desk.read()[21].startswith(b"<0001>")
+
+
+def test_the_newest_number_survives_the_retirement_of_everything() -> None:
+    store = MemoryStore()
+    desk = filled(Desk(store), 3)
+    for _ in range(4):
+        desk.retain({}, after=2000)
+    assert desk.read() == {}
+
+    desk.journal.close()
+
+    assert Desk(store).keep(b"next") == [4]
+
+
+def test_a_segment_that_fills_slowly_is_closed_early_and_gives_its_rest_back() -> None:
+    store = MemoryStore()
+    desk = Desk(store)
+    desk.keep(b"one event")
+
+    desk.retain({}, after=200)
+    desk.keep(b"another")
+
+    assert desk.read() == {1: b"one event", 2: b"another"}
+    sizes = [len(store.files[path].data) for path in segment_files(store)]
+    assert min(sizes) == DATA + 4096
+    assert sum(sizes) == desk.journal.status().bytes
+
+
+def test_a_waiting_reaction_holds_what_is_too_old() -> None:
+    desk = filled(Desk(MemoryStore(), table(hold_max=Bytes(5 * SEGMENT))))
+
+    done = desk.retain({"hq": 1, "door": 20}, after=2000)
+
+    assert done == Retained()
+    assert desk.journal.first == 1
+    assert desk.retain({"hq": 20, "door": 20}).segments > 1
+    assert 1 < desk.journal.first <= 20
+
+
+def test_a_reaction_that_lags_too_far_loses_with_an_alarm() -> None:
+    desk = filled(Desk(MemoryStore(), table(hold_max=Bytes(2 * SEGMENT))))
+
+    done = desk.retain({"hq": 2, "door": 20}, after=2000)
+
+    assert done.losers == (Loser("hq", 2, desk.journal.first - 1),)
+    assert desk.journal.first > 2
+
+
+def test_losses_to_the_budget_are_told_at_the_next_round() -> None:
+    desk = Desk(MemoryStore())
+    desk.retain({"hq": 3})
+
+    filled(desk, 200)
+    (loser,) = desk.retain({"hq": 3}).losers
+
+    assert (loser.reaction, loser.first) == ("hq", 3)
+    assert loser.last > 100
+    assert desk.retain({}).losers == ()
+
+
+def test_hold_max_is_a_quarter_of_the_budget_unless_said() -> None:
+    desk = filled(Desk(MemoryStore(), table(most=8 * SEGMENT)))
+    sealed = [segment for segment in desk.journal.view().segments if segment.end]
+
+    done = desk.retain({"hq": 1}, after=2000)
+
+    assert len(sealed) == 3
+    assert done.losers == (Loser("hq", 1, sealed[0].last),)
+
+
+def test_a_full_disk_refuses_until_there_is_room() -> None:
+    store = MemoryStore()
+    desk = Desk(store)
+    desk.retain({})
+    store.room = store.room - store.free(STATE) + 100
+
+    filled(desk, 20)
+    full = desk.journal.status().full
+    store.room += 10 * SEGMENT
+    desk.retain({})
+    (seq,) = desk.keep(b"room again")
+
+    assert "No space left on device" in full
+    assert not desk.broken
+    assert isinstance(desk.refused[20], JournalFull)
+    assert seq in desk.acknowledged
+
+
+def test_a_mark_that_finds_no_room_stays_behind_and_fails_nothing() -> None:
+    store = MemoryStore()
+
+    def before(name: str, *args: Any) -> None:
+        if name == "write" and len(args[1][0]) == 40 and desk is not None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    desk: Desk | None = None
+    desk = Desk(Watched(store, before))
+    desk.keep(b"one")
+    desk.keep(b"two")
+
+    assert desk.acknowledged == {1: b"one", 2: b"two"} == desk.read()
+    assert Desk(store.killed()).read() == desk.acknowledged
+
+
+def test_the_ballast_is_given_back_on_a_full_disk_and_laid_in_again() -> None:
+    store = MemoryStore()
+    desk = Desk(store, table(ballast=Bytes(9000)))
+    desk.retain({})
+    assert len(store.files[STATE / "ballast"].data) == 9000
+    store.room = store.room - store.free(STATE) + 100
+
+    filled(desk, 20)
+    dropped = STATE / "ballast" not in store.files
+    store.room += 10 * SEGMENT
+    desk.retain({})
+
+    assert dropped
+    assert STATE / "ballast" in store.files
+
+
+def test_retired_segments_are_zeroed_under_privacy() -> None:
+    store = MemoryStore()
+    desk = Desk(store, zeroed=True)
+    desk.retain({})
+
+    filled(desk, 100)
+
+    kept = b"".join(desk.read().values())
+    on_disk = b"".join(bytes(store.files[path].data) for path in segment_files(store))
+    assert b"<0001>" not in on_disk
+    assert on_disk.count(b"<00") == kept.count(b"<00")
+
+
+def test_a_reader_of_a_segment_that_is_used_again_is_told_and_never_misled() -> None:
+    desk = Desk(MemoryStore(), table(segment=8 * SEGMENT, most=40 * SEGMENT))
+    desk.retain({})
+    filled(desk, 200)
+    reading = desk.journal.items(desk.journal.first)
+    seen = [next(reading)]
+
+    filled(desk, 400)
+    with pytest.raises(Gone, match="were retired while they were being read"):
+        seen.extend(reading)
+
+    assert len(seen) > 1
+    assert not any(isinstance(item, Damaged) for item in seen)
+    assert all(item.push.body == desk.given[item.seq] for item in seen)
+
+
+def test_a_recycled_segment_is_renamed_synced_and_marked_before_it_is_used() -> None:
+    store, calls = MemoryStore(), []
+
+    def before(name: str, *args: Any) -> None:
+        if name in {"rename", "sync_directory", "sync"} or (name == "write" and args[2] == 0):
+            calls.append(name)
+
+    desk = Desk(Watched(store, before))
+    filled(desk, 60)
+    calls.clear()
+
+    desk.retain({})
+
+    assert calls[:4] == ["rename", "sync_directory", "write", "sync"]
+
+
+def test_a_clock_that_runs_ahead_for_a_while_deletes_nothing() -> None:
+    desk = filled(Desk(MemoryStore(), table(keep=10 * HOUR)))
+    desk.retain({}, after=2 * HOUR)
+
+    desk.wall += 365 * 24 * HOUR
+    desk.retain({}, after=HOUR / 2)
+    desk.wall -= 365 * 24 * HOUR
+    desk.retain({}, after=HOUR / 2)
+
+    assert desk.journal.first == 1
+
+
+def test_events_of_a_day_with_a_wrong_clock_neither_stay_for_ever_nor_go_at_once() -> None:
+    year = 365 * 24 * HOUR
+    for wrong in (NOW + year, 1000.0):
+        desk = filled(Desk(MemoryStore(), table(keep=10 * HOUR)), 3)
+        desk.wall, right = wrong, desk.wall
+        filled(desk, 7)
+        desk.wall = right
+        filled(desk, 12)
+
+        desk.retain({}, after=9 * HOUR)
+        assert desk.journal.first == 1
+        desk.retain({}, after=9 * HOUR)
+        assert desk.journal.first > 10
+
+
+def test_copies_of_damaged_bytes_go_with_their_segment() -> None:
+    store = MemoryStore()
+    desk = Desk(store)
+    desk.retain({})
+    filled(desk)
+    path = next(path for path, inode in store.files.items() if b"<0002>" in inode.data)
+    store.spoil(path, store.files[path].data.find(b"<0002>"), b"X")
+    desk.journal.quarantine(next(item for item in desk.journal.items(1) if isinstance(item, Damaged)))
+    desk.journal.commit()
+    copied = [path for path in store.files if path.parent.name == "quarantine"]
+
+    filled(desk, 100)
+
+    assert len(copied) == 1
+    assert not [path for path in store.files if path.parent.name == "quarantine"]
+
+
+def test_a_clock_put_right_for_good_holds_nothing_up_for_long() -> None:
+    clock = SteadyClock(keep=8000.0, wall=NOW, monotonic=0.0)
+
+    assert not clock.believable(NOW + 999, 999)
+    assert clock.believable(NOW + 1000, 1000)
+    assert clock.believable(NOW + 1030, 1001)
+    assert not clock.believable(NOW + 50_000, 1002)
+    assert clock.believable(NOW + 51_001, 2003)
