@@ -29,6 +29,9 @@ class Code(NamedTuple):
     outcome: Outcome
 
 
+SILENT = "deviceSilent"
+"""What the receiver says itself about a device that is silent for longer than usual."""
+
 UNKNOWN = Kind("unknown", "not understood", "unknown")
 
 # A number or "Unknown" behind a dash says which rule, not which type: `facedetection-1`.

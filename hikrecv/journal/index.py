@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from hikrecv.errors import IndexBroken, StateError
+from hikrecv.isapi.catalogue import SILENT
 from hikrecv.isapi.event import Event
 
 from .database import Schema, in_passing, open_to_read, open_to_write, remove, transaction
@@ -240,6 +241,8 @@ class Index:
     def _noted(self, events: Sequence[Event]) -> set[str]:
         """Count *events* for their devices; which devices that were."""
         for event in events:
+            if event.type == SILENT:
+                continue  # said by the receiver about a device; no sign of life of the device
             fact = fact_of(event)
             # Popped and put back: the device that was silent the longest stands first.
             seen = self._devices.pop(fact.device, None) or Seen(
@@ -247,7 +250,7 @@ class Index:
             )
             seen.note(event, fact)
             self._devices[fact.device] = seen
-        return {event.device.id for event in events}
+        return {event.device.id for event in events if event.type != SILENT}
 
     def _store(self, touched: set[str]) -> None:
         forgotten = list(self._devices)[: max(len(self._devices) - DEVICES, 0)]

@@ -1,0 +1,110 @@
+"""A device that is silent for too long is an event of its own."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.task import Clock
+
+from hikrecv.isapi.decode import Decoder
+from hikrecv.isapi.event import Event
+from hikrecv.journal.index import Index
+from hikrecv.journal.seen import Seen
+from hikrecv.push import OK, Answer, Push
+from hikrecv.sightings.sightings import Sightings
+from hikrecv.silence import EVERY, Silence
+
+DAY = 86_400_000_000
+MAC = "ac:cb:51:00:00:07"
+
+
+def camera(last: int) -> Seen:
+    """Heard at *last* (microseconds), and on the days before every ten minutes."""
+    gaps = [(day, 600_000_000) for day in range(3)]
+    return Seen(device=MAC, mac=MAC, peer_ip="192.0.2.8", first_received=0, last_received=last, gaps=gaps)
+
+
+class Desk:
+    """Silence over devices that the test decides about."""
+
+    def __init__(self) -> None:
+        self.devices: list[Seen] = []
+        self.now = 10 * DAY
+        self.pushes: list[Push] = []
+        self.clock = Clock()
+        self.silence = Silence(self.clock, self, self.receive, lambda: self.now * 1000)
+        self.silence.start()
+
+    def ask(self, question: object) -> Deferred[list[Seen]]:
+        return succeed(self.devices)
+
+    def receive(self, push: Push) -> Deferred[Answer]:
+        self.pushes.append(push)
+        return succeed(OK)
+
+    def minutes(self, count: int) -> None:
+        for _ in range(count):
+            self.now += 60_000_000
+            self.clock.advance(EVERY)
+
+    def events(self) -> list[Event]:
+        decoder = Decoder()
+        return [event for n, push in enumerate(self.pushes, 1) for event in decoder.decode(push, n)]
+
+
+def test_a_device_that_keeps_its_rhythm_is_not_mentioned() -> None:
+    desk = Desk()
+    desk.devices = [camera(last=desk.now)]
+
+    desk.minutes(15)
+
+    assert desk.pushes == []
+
+
+def test_a_device_that_falls_silent_is_one_event_that_names_it() -> None:
+    desk = Desk()
+    desk.devices = [camera(last=desk.now)]
+
+    desk.minutes(60)
+
+    (event,) = desk.events()
+    assert (event.type, event.state, event.family) == ("deviceSilent", "active", "network")
+    assert event.device.id == MAC
+    assert event.peer.trust == "none"
+
+
+def test_a_device_that_is_heard_again_ends_it() -> None:
+    desk = Desk()
+    desk.devices = [camera(last=desk.now)]
+    desk.minutes(60)
+
+    desk.devices = [camera(last=desk.now)]
+    desk.minutes(5)
+
+    assert [event.state for event in desk.events()] == ["active", "inactive"]
+
+
+def test_it_is_no_sign_of_life_of_the_device() -> None:
+    desk = Desk()
+    desk.devices = [camera(last=desk.now)]
+    desk.minutes(60)
+    index = Index.open(":memory:")
+
+    index.add(Sightings().see(desk.events()))
+
+    assert index.devices() == []
+    assert [row.type for row in index.search()] == ["deviceSilent"]
+
+
+def test_trouble_with_the_index_is_not_the_end_of_it() -> None:
+    desk = Desk()
+
+    def broken(question: object) -> Deferred[list[Seen]]:
+        return maybeDeferred(lambda: 1 // 0)
+
+    desk.ask = broken
+    desk.minutes(2)
+    del desk.ask
+    desk.devices = [camera(last=desk.now - DAY)]
+    desk.minutes(1)
+
+    assert len(desk.pushes) == 1
