@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-Note = Callable[..., None]
+Note = Callable[..., object]
 """Takes the name of something that was forgiven, and perhaps a detail."""
 
 _LINE_ENDS = (b"\r\n", b"\n\r", b"\n", b"\r")

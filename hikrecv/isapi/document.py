@@ -11,7 +11,7 @@ import msgspec
 from hikrecv.push import Anomaly
 
 from . import json_document, xml_document
-from .encodings import Text, is_utf8, is_utf16, to_utf8
+from .encodings import Origins, Text, is_utf8, is_utf16, label, to_utf8
 from .json_repair import MOST_TOKENS
 
 Kind = Literal["xml", "json", "form", "jpeg", "png", "gif", "bmp", "other", "empty"]
@@ -61,7 +61,7 @@ def kind_of(data: bytes | memoryview) -> Kind:
         return "png"
     if opening[:4] == b"GIF8":
         return "gif"
-    if opening[:2] == b"BM":
+    if opening[:2] == b"BM" and b"\0" in opening[:10]:
         return "bmp"
     if is_utf16(opening):
         opening = to_utf8(opening).data
@@ -100,15 +100,16 @@ def parse(
 class _Reader:
     """One text being read.  `data` is the text as UTF-8, without the blanks around it."""
 
-    __slots__ = ("base", "content_type", "data", "documents", "odd", "patience", "text")
+    __slots__ = ("base", "content_type", "data", "documents", "odd", "origins", "patience")
 
     def __init__(self, raw: bytes, content_type: str) -> None:
         self.content_type = content_type.lower()
         self.odd: dict[str, str] = {}
         self.documents: list[Document] = []
         self.patience = MOST_TOKENS
-        self.text = self._as_text(raw)
-        self.base, self.data = self._stripped(self.text.data)
+        text = self._as_text(raw)
+        self.origins = Origins(text)
+        self.base, self.data = self._stripped(text.data)
 
     def note(self, name: str, detail: str = "") -> None:
         self.odd.setdefault(name, detail)
@@ -117,7 +118,7 @@ class _Reader:
         if raw.isascii() and not is_utf16(raw):
             return Text(raw)
         picture = raw.find(_JPEG)
-        if picture > 0:
+        if picture >= 0:
             raw = raw[:picture]
         if len(raw) > MOST_TEXT and not is_utf8(raw):
             self.note("document-too-large", f"{len(raw)} bytes in an unknown encoding")
@@ -173,7 +174,7 @@ class _Reader:
     def _add(self, kind: DocumentKind, root: str | None, data: Any, at: int, end: int) -> int:
         if ("json" if kind == "xml" else "xml") in self.content_type:
             self.note("content-type-wrong", f"{kind} declared as {self.content_type[:40]}")
-        start, stop = self.text.came_from(self.base + at), self.text.came_from(self.base + end)
+        start, stop = self.origins.of(self.base + at), self.origins.of(self.base + end)
         self.documents.append(Document(kind, root, data, start, stop))
         return end
 
@@ -214,16 +215,15 @@ class _Reader:
             return size if self._wrapped(unquote_to_bytes(self.data.replace(b"+", b" "))) else None
         if _FORM.match(self.data) is None:
             return None
-        text = self.data.decode("utf-8", "replace")
         try:
-            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+            fields = _fields(self.data)
         except ValueError:
             self.note("document-too-large", f"more than {_MOST_FIELDS} fields")
             return None
-        for _, value in pairs:
-            if value.lstrip()[:1] in ("{", "<") and self._wrapped(value.encode()):
+        for value in fields.values():
+            if value.lstrip()[:1] in (b"{", b"<") and self._wrapped(value):
                 return size
-        return self._add("form", None, dict(pairs), 0, size)
+        return self._add("form", None, {label(name): label(value) for name, value in fields.items()}, 0, size)
 
     def _wrapped(self, inner: bytes) -> bool:
         reader = _Reader(inner, "")
@@ -236,6 +236,13 @@ class _Reader:
         for found in reader.documents:
             self._add(found.kind, found.root, found.data, 0, len(self.data))
         return bool(reader.documents)
+
+
+def _fields(data: bytes) -> dict[bytes, bytes]:
+    # As Latin-1, since what is percent-encoded may be in any encoding.
+    text = data.decode("latin-1")
+    pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS, encoding="latin-1")
+    return {name.encode("latin-1"): value.encode("latin-1") for name, value in pairs}
 
 
 def _after_blanks(data: bytes, at: int) -> int:

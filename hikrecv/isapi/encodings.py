@@ -53,12 +53,27 @@ class Text(NamedTuple):
     source: str = ""
     anomaly: str | None = None
 
-    def came_from(self, offset: int) -> int:
-        """Where the byte at *offset* of `data` stood in the bytes that came."""
-        if self.codec is None:
+
+class Origins:
+    """Where bytes of a text stood in the bytes that came; asked in rising order, it reads the text once."""
+
+    def __init__(self, text: Text) -> None:
+        self._text = text
+        self._offset = self._characters = self._origin = 0
+
+    def of(self, offset: int) -> int:
+        """For the byte at *offset* of the text's `data`."""
+        data, codec, source, _ = self._text
+        if codec is None:
             return offset
-        characters = len(self.data[:offset].decode("utf-8", "ignore"))
-        return len(self.source[:characters].encode(self.codec, errors_of(self.codec)))
+        if offset < self._offset:
+            self._offset = self._characters = self._origin = 0
+        more = len(data[self._offset : offset].decode("utf-8", "ignore"))
+        piece = source[self._characters : self._characters + more]
+        self._offset = offset
+        self._characters += more
+        self._origin += len(piece.encode(codec, errors_of(codec)))
+        return self._origin
 
 
 def errors_of(codec: str) -> str:

@@ -12,6 +12,7 @@ from .boundary import (
     USUAL_LIMITS,
     Boundary,
     MultipartLimits,
+    Note,
     declared_boundary,
     opens_like_multipart,
 )
@@ -52,7 +53,7 @@ def split(
         return (), ()
     splitter = _Splitter(body, limits)
     parts = tuple(splitter.parts(content_type))
-    return parts, tuple(Anomaly(name, detail) for name, detail in splitter.odd.items())
+    return parts, tuple(Anomaly(name, detail or "") for name, detail in splitter.odd.items())
 
 
 def payloads(body: bytes, content_type: bytes | None) -> list[tuple[int, int, bytes]]:
@@ -104,18 +105,17 @@ class _Splitter:
     :ivar end: where an epilogue begins; None without one.
     """
 
-    __slots__ = ("begin", "body", "boundary", "end", "limits", "odd")
+    __slots__ = ("begin", "body", "boundary", "end", "limits", "note", "odd")
 
     def __init__(self, body: bytes, limits: MultipartLimits) -> None:
         self.body = body
         self.limits = limits
         self.begin = 0
         self.end: int | None = None
-        self.odd: dict[str, str] = {}
+        self.odd: dict[str, str | None] = {}
+        # Of the dictionary and not of this object: a circle would keep the body until the next collection.
+        self.note: Note = self.odd.setdefault
         self.boundary = Boundary(body, limits, self.note)
-
-    def note(self, name: str, detail: str = "") -> None:
-        self.odd.setdefault(name, detail)
 
     def parts(self, content_type: bytes | None) -> Iterator[Part]:
         first = self.boundary.settle(content_type)

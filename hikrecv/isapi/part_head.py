@@ -149,14 +149,15 @@ def _begins_payload(boundary: Boundary, at: int) -> bool:
 
 def _cut_head(boundary: Boundary, at: int, headers: list[tuple[bytes, bytes]]) -> tuple[Headers, int]:
     """A head that is over a limit: what fits of it, and a payload that begins behind its blank line."""
-    body, stop = boundary.body, at + boundary.limits.head
+    body = boundary.body
     boundary.note("head-too-long")
     if len(headers) < boundary.limits.lines:
-        rest = body[at:stop].partition(b"\r\n")[0]
+        rest = body[at : at + boundary.limits.head].partition(b"\r\n")[0]
         if _HEADER.match(rest):
             headers.append(_pair(rest))
-    following = body.find(boundary.text, at)
-    blank = _BLANK_LINE.search(body, at, len(body) if following < 0 else following)
+    stop = at + 4 * boundary.limits.head
+    following = body.find(boundary.text, at, stop)
+    blank = _BLANK_LINE.search(body, at, stop if following < 0 else following)
     return tuple(headers), at if blank is None else blank.end()
 
 

@@ -48,9 +48,10 @@ _TAG = re.compile(rb"<!\[cdata\[(.*?)(?:\]\]>|\Z)|<[^<>]*+>?+", re.DOTALL)
 _DOUBLE_BYTES = re.compile(rb"[\x81-\xfe](?:[\x30-\x39][\x81-\xfe][\x30-\x39]|[\x40-\x7e\x80-\xfe])")
 _HIDDEN_KEY = re.compile(rb'"[^"\\]*+\\u00[2-7][^"]*+"\s*+:')
 
-
 MOST_VALUES = 20_000
 """In one text; a device's own has a few dozen."""
+MOST_UNCOUNTED = 500_000
+"""Bytes; in a longer text it is counted first how much there is to look at."""
 
 
 class TooManyValues(Exception):
@@ -141,8 +142,14 @@ def readable(text: bytes) -> bytes:
 
     The second half of a Chinese character may look like a quote's backslash or a
     brace; in what is returned it does not.
+
+    :raises TooManyValues: for a text that would take long.
     """
+    if len(text) > MOST_UNCOUNTED and text.count(b'"') + text.count(b"<") > 10 * MOST_VALUES:
+        raise TooManyValues
     if not text.isascii() and to_utf8(text).codec == "gb18030":
+        if len(text) > MOST_UNCOUNTED:
+            raise TooManyValues
         text = _DOUBLE_BYTES.sub(lambda found: b"x" * len(found[0]), text)
     return text.lower()
 
@@ -153,7 +160,7 @@ def container_end(lower: bytes, at: int) -> int:
 
     A bracket in a text may end it early, so that what follows is taken for a person's.
     """
-    end = lower.find(b"]", at) + 1
+    end = lower.find(b"]", at, at + 4096) + 1
     if end and lower.rfind(b"[", at, end) == at:  # a list of plain objects, as nearly all are
         return end
     found = _CONTAINER.match(lower, at)

@@ -20,6 +20,8 @@ _PICTURES = frozenset(("jpeg", "png", "gif", "bmp", "empty"))
 _MEDIA = re.compile(rb"\s*(?:image|video|audio)/", re.IGNORECASE)
 _NUMBER = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _ONES = bytes.maketrans(b"0123456789", b"1111111111")
+_QUOTE = ord('"')
+_JPEG = b"\xff\xd8\xff"
 _WRAPPED = re.compile(rb"%(?:7b|5b|3c)")
 
 
@@ -59,7 +61,7 @@ class _Masker:
         path, mark, query = target.partition(b"?")
         if not query:
             return target
-        return path + mark + (self._form(query) or query)
+        return path + mark + self._form(query)
 
     def body(self, body: bytes, content_type: bytes | None) -> bytes:
         view, at = memoryview(body), 0
@@ -79,12 +81,18 @@ class _Masker:
         kind = "json" if text[:1] == b"{" else kind_of(text)
         if kind in _PICTURES or (kind == "other" and _MEDIA.match(declared)):
             return None
+        picture = text.find(_JPEG)  # some cameras put it behind the alert, without a delimiter
+        if picture >= 0:
+            return self._text(text[:picture], kind) + text[picture:]
+        return self._text(text, kind)
+
+    def _text(self, text: bytes, kind: str) -> bytes:
         if kind == "form":
             return self._form(text)
         if is_utf16(text):
             return self._unreadable(text)
-        lower = readable(text)
         try:
+            lower = readable(text)
             masked = self._without_values(text, lower)
         except TooManyValues:
             return self._unreadable(text)
@@ -98,7 +106,7 @@ class _Masker:
             text = _without(text, self._sought.in_xml(lower))
         return text
 
-    def _form(self, text: bytes) -> bytes | None:
+    def _form(self, text: bytes) -> bytes:
         lower = text.lower()
         try:
             masked = _without(text, self._sought.in_form(lower))
@@ -114,9 +122,8 @@ class _Masker:
 def _without(text: bytes, spans: Iterable[Span], *, numbers: bool = False) -> bytes:
     masked = bytearray(text)
     for start, end, _ in spans:
-        value = text[start:end]
-        if numbers and text[start - 1 : start] != b'"' and _NUMBER.fullmatch(value):
-            masked[start:end] = value.translate(_ONES)
+        if numbers and masked[start - 1] != _QUOTE and _NUMBER.fullmatch(masked, start, end):
+            masked[start:end] = masked[start:end].translate(_ONES)
         else:
             masked[start:end] = b"*" * (end - start)
     return bytes(masked)

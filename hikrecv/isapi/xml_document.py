@@ -17,7 +17,11 @@ MOST_CORRECT = 500_000
 
 _BARE_AMPERSAND = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)")
 _BARE_LESS_THAN = re.compile(rb"<(?![A-Za-z_/!?\x80-\xff])")
-_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_CONTROL = re.compile(
+    rb"[\x00-\x08\x0b\x0c\x0e-\x1f]"
+    rb"|&#(?:0*(?:[0-8]|1[1-24-9]|2[0-9]|3[01])|x0*(?:[0-8bBcCeEfF]|1[0-9A-Fa-f]));"
+)
+_DECLARATION = re.compile(rb"<\?xml[^<>]{0,300}>\s*(?=<[^?])")
 
 
 class Refused(Exception):
@@ -71,7 +75,7 @@ def _content(element: Element, depth: int) -> Any:
     if depth >= MOST_DEPTH and len(element):
         raise Refused("document-too-deep")
     children: dict[str, Any] = _attributes(element.items())
-    text = element.text or ""
+    text, mixed = element.text or "", False
     for child in element:
         key = child.tag
         if key[0] == "{":
@@ -86,7 +90,9 @@ def _content(element: Element, depth: int) -> Any:
         else:
             children[key] = value
         if child.tail and not child.tail.isspace():
-            text += child.tail
+            mixed = True
+    if mixed:
+        text += "".join(child.tail or "" for child in element)
     return _joined(children, text.strip())
 
 
@@ -96,7 +102,9 @@ def _content(element: Element, depth: int) -> Any:
 def _read_carefully(text: bytes, at: int) -> Read | None:
     builder = _Builder(memoryview(text)[at : at + MOST_TEXT])
     if builder.root is None:
-        return None
+        declaration = _DECLARATION.match(text, at)
+        found = None if declaration is None else _read_carefully(text, declaration.end())
+        return found and found._replace(anomalies=(("xml-declaration", builder.error), *found.anomalies))
     if not builder.error:
         return Read(builder.root, builder.data(), at + builder.end)
     # Another document may follow this one, and is not to suffer from it.

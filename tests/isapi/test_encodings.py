@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hikrecv.isapi.encodings import is_utf16, label, to_utf8
+from hikrecv.isapi.encodings import Origins, is_utf16, label, to_utf8
 
 
 def read(data: bytes, declared: str | None = None) -> tuple[str, str | None]:
@@ -59,13 +59,18 @@ def test_a_nul_alone_does_not_make_utf16(data: bytes) -> None:
     assert not is_utf16(data)
 
 
+def starts_of_characters(data: bytes) -> list[int]:
+    return [place for place in range(len(data)) if data[place] & 0xC0 != 0x80] + [len(data)]
+
+
 @given(st.binary(max_size=60), st.sampled_from([None, "gbk", "utf-8", "iso-8859-1", "utf-16", "rot13"]))
 def test_any_bytes_become_text_whose_places_are_known(data: bytes, declared: str | None) -> None:
     text = to_utf8(data, declared)
 
-    places = [text.came_from(offset) for offset in range(len(text.data) + 1)]
+    origins = Origins(text)
+    places = [origins.of(offset) for offset in starts_of_characters(text.data)]
 
-    assert text.data.decode() or not data
+    assert places == [Origins(text).of(offset) for offset in starts_of_characters(text.data)]
     assert places == sorted(places)
     assert places[0] == 0
     assert len(data) - 1 <= places[-1] <= len(data)

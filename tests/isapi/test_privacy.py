@@ -219,6 +219,11 @@ def test_a_picture_that_does_not_look_like_one_is_no_text() -> None:
     assert mask(push(body, FORM), WITHHOLDING).body == body
 
 
+@pytest.mark.parametrize("alert", [b"<a><name>Ada</name></a>\r\n", b'{"name":"Ada"}', b'{"name":"Ada'])
+def test_a_picture_behind_an_alert_is_not_looked_into(alert: bytes) -> None:
+    assert masked(alert + PICTURE) == alert.replace(b"Ada", b"***") + PICTURE
+
+
 def test_forms_and_queries_are_masked() -> None:
     done = mask(push(b"id=1&name=Ada&x=2", b"application/x-www-form-urlencoded", b"/e?name=Ada&x=name"), ALL)
 

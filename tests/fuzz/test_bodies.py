@@ -1,0 +1,184 @@
+"""Bodies bent at random: nothing raises, nothing points outside the body, nothing takes long."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hikrecv.config import Privacy
+from hikrecv.isapi.anonymise import anonymise
+from hikrecv.isapi.document import parse
+from hikrecv.isapi.multipart import looks_multipart, payloads, split
+from hikrecv.isapi.privacy import mask
+from hikrecv.push import Peer, Push
+
+DATA = Path(__file__).parents[1] / "data"
+DOCUMENTS = sorted(path.read_bytes() for path in DATA.rglob("*") if path.suffix in (".json", ".xml"))
+BITS = [
+    *(
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"\r\n\r\n",
+        b"--boundary",
+        b"--boundary--",
+        b"boundary",
+        b"--",
+        b": ",
+        b";",
+        b"=",
+    ),
+    *(
+        b"Content-Type: a/b",
+        b"Content-Length: 5",
+        b'Content-Disposition: form-data; name="name"',
+        b"\xff\xd8\xff",
+    ),
+    *(
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b'"',
+        b"\\",
+        b",",
+        b":",
+        b"NaN",
+        b"1e999",
+        b'"name":',
+        b'"modelData":"x"',
+        b"\\ud800",
+    ),
+    *(
+        b"<",
+        b">",
+        b"</",
+        b"/>",
+        b"&",
+        b"&amp;",
+        b"<!DOCTYPE a [",
+        b"<![CDATA[",
+        b"]]>",
+        b"<name>",
+        b"</name>",
+    ),
+    *(
+        b"<?xml version='1.0' encoding='gbk'?>",
+        b"<EventNotificationAlert>",
+        b"</EventNotificationAlert>",
+        b"\x0b",
+    ),
+    *(
+        b"\0",
+        b"\xef\xbb\xbf",
+        b"\xff\xfe",
+        b"\xe4\xba\xba",
+        b"\xc8\xcb",
+        b"\xd5\\",
+        b"\xe9",
+        b"%7B",
+        b"%e4",
+        b"a=b&",
+    ),
+]
+TYPES = [
+    None,
+    b"multipart/form-data; boundary=boundary",
+    b"multipart/mixed",
+    b"application/json",
+    b"text/xml; charset=gbk",
+]
+ALL = Privacy(mask=("templates", "certificates", "names", "births"))
+BOUND = 1.0  # seconds, for a few kilobytes
+
+
+@st.composite
+def bent(draw: st.DrawFn, whole: st.SearchStrategy[bytes]) -> bytes:
+    """A body with bytes cut out, put in, doubled and cut off."""
+    body = bytearray(draw(whole))
+    for _ in range(draw(st.integers(0, 8))):
+        at = draw(st.integers(0, len(body)))
+        end = min(len(body), at + draw(st.integers(0, 30)))
+        action = draw(st.sampled_from(("cut", "put", "put", "double", "end", "noise")))
+        if action == "cut":
+            del body[at:end]
+        elif action == "put":
+            body[at:at] = draw(st.sampled_from(BITS))
+        elif action == "double":
+            body[at:at] = body[at:end]
+        elif action == "end":
+            del body[at:]
+        else:
+            body[at:end] = draw(st.binary(max_size=30))
+    return bytes(body)
+
+
+@st.composite
+def forms(draw: st.DrawFn) -> bytes:
+    body = b""
+    for payload in draw(
+        st.lists(st.sampled_from([*DOCUMENTS, b"\xff\xd8\xff\xe0 picture \xff\xd9", b""]), max_size=4)
+    ):
+        body += b'--boundary\r\nContent-Disposition: form-data; name="a"; filename="b.jpg"\r\n'
+        body += draw(st.sampled_from([b"", b"Content-Type: x/y\r\n", b"Content-ID: c\r\n"]))
+        body += (
+            draw(st.sampled_from([b"", b"Content-Length: %d\r\n" % len(payload)]))
+            + b"\r\n"
+            + payload
+            + b"\r\n"
+        )
+    return body + b"--boundary--\r\n"
+
+
+QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@QUIET
+@given(bent(forms()), st.sampled_from(TYPES))
+def test_multipart(body: bytes, content_type: bytes | None) -> None:
+    before = time.process_time()
+
+    parts, _ = split(body, content_type)
+    place = 0
+    for part in parts:
+        assert place <= part.start <= part.end <= len(body)
+        place = part.end
+    looks_multipart(body, content_type)
+    assert all(0 <= start <= end <= len(body) for start, end, _ in payloads(body, content_type))
+
+    assert time.process_time() - before < BOUND
+
+
+@QUIET
+@given(bent(st.sampled_from(DOCUMENTS)), st.sampled_from([None, "application/json", "text/xml; charset=gbk"]))
+def test_documents(text: bytes, content_type: str | None) -> None:
+    before = time.process_time()
+
+    documents, anomalies = parse(text, content_type)
+    for document in documents:
+        assert 0 <= document.start <= document.end <= len(text)
+        json.dumps(document.data, allow_nan=False).encode()
+    assert len({odd.name for odd in anomalies}) == len(anomalies)
+
+    assert time.process_time() - before < BOUND
+
+
+@QUIET
+@given(bent(forms()) | bent(st.sampled_from(DOCUMENTS)), st.sampled_from(TYPES))
+def test_privacy(body: bytes, content_type: bytes | None) -> None:
+    headers = () if content_type is None else ((b"Content-Type", content_type),)
+    push = Push(received=0, peer=Peer("192.0.2.1", 1, "none"), headers=headers, body=body)
+    before = time.process_time()
+
+    kept, withheld = mask(push, ALL), mask(push, Privacy(mask=ALL.mask, unreadable="withhold"))
+    assert len(kept.body) == len(withheld.body) == len(body)
+    if looks_multipart(body, content_type):
+        places = [(part.start, part.end) for part in split(body, content_type)[0]]
+        assert [(part.start, part.end) for part in split(kept.body, content_type)[0]] == places
+    assert len(anonymise(body, key=b"fuzz")) == len(body)
+
+    assert time.process_time() - before < BOUND
