@@ -40,6 +40,7 @@ from .reactions.reaction import Reaction
 from .reactions.remote_check import RemoteCheck
 from .reactions.watchdog import Slot
 from .receiver import Receiver
+from .silence import Silence
 from .state import State
 from .storage import Storage
 from .upkeep import Upkeep
@@ -112,7 +113,8 @@ class ReceiverService(Service):
         self.monitor.start()
         self.listeners.startService()
         self._listen_for_commands()
-        self.greeting.start([str(each.endpoint) for each in self.listeners.listeners])
+        endpoints = [each.endpoint for each in self.listeners.listeners]
+        self.greeting.start(endpoints, self.listeners.addresses())
         self._catch_hangup()
 
     def _open(self, parts: Parts) -> None:
@@ -155,7 +157,9 @@ class ReceiverService(Service):
         self.indexer.start()
         self.upkeep = Upkeep(reactor, storage.journal, self.indexer, self.dispatch.holds, self.metrics)
         self.upkeep.start()
-        _started(self.dispatch.start(parts.reactions))
+        self.silence = Silence(reactor, self.indexer, self.receiver.receive)
+        self.silence.start()
+        _started(self.dispatch.start(parts.reactions), self.upkeep.retain)
 
     def stopService(self) -> Deferred[None]:
         """Drain: no more connections, requests under way, running reactions, journal; each within a bound."""
@@ -168,6 +172,7 @@ class ReceiverService(Service):
         await _quietly(self.listeners.stopService)
         self.greeting.stop()
         self.upkeep.stop()
+        self.silence.stop()
         await _quietly(self.monitor.stop)
         await _quietly(lambda: Deferred.fromCoroutine(self.dispatch.stop(DRAIN)))
         self.feed.close()
@@ -282,9 +287,9 @@ def _needs_restart(old: Config, new: Config) -> list[str]:
     return [f"[{name}] changed; it holds after a restart" for name in changed]
 
 
-def _started(work: Any) -> None:
-    Deferred.fromCoroutine(work).addErrback(
-        lambda failure: _log.failure("the reactions could not be started", failure)
+def _started(work: Any, then: Callable[[], object]) -> None:
+    Deferred.fromCoroutine(work).addCallbacks(
+        lambda _: then(), lambda failure: _log.failure("the reactions could not be started", failure)
     )
 
 

@@ -73,12 +73,10 @@ class Silence:
         self._silent = silent
 
     def _say(self, seen: Seen, state: str) -> None:
+        # Without a time of its own, or it would teach what is known of the device's clock.
         body = {
             "eventType": SILENT,
             "eventState": state,
-            "dateTime": datetime.fromtimestamp(self._wall() / 1e9, timezone.utc).isoformat(
-                timespec="seconds"
-            ),
             "eventDescription": f"{seen.device} was last heard at {_moment(seen.last_received)}",
             "macAddress": seen.mac,
             "deviceSerial": seen.serial,
