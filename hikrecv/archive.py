@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from .config import Config
 from .errors import Gone, IndexBroken, StateError
 from .history import Told, read_back
-from .isapi.decode import Decoder
+from .isapi.decode import Decoder, Other
 from .isapi.event import Episode, Event
 from .journal.fact import Fact, moment
 from .journal.index import Index
@@ -26,13 +26,14 @@ class Archive:
     """
     Reads events of a state directory.  Nothing is created or changed, and only what is durable is seen.
 
+    :param others: the decoders of plugins, as ``[decode]`` names them.
     :raises StateError: when there is nothing, or a newer hikrecv wrote it.
     """
 
-    def __init__(self, state: State, config: Config) -> None:
+    def __init__(self, state: State, config: Config, others: Sequence[Other] = ()) -> None:
         self.state = state
         self.journal = JournalReader(state.root)
-        self._decoder = Decoder(self.journal.word, config.devices)
+        self._decoder = Decoder(self.journal.word, config.devices, others)
 
     def events(self, start: int, stop: int | None = None) -> Iterator[Told]:
         """

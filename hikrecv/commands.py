@@ -37,14 +37,18 @@ class Commands:
         }
 
     def status(self) -> dict[str, Any]:
-        """The journal in numbers, and how far the index is behind."""
-        journal = msgspec.to_builtins(self._service.storage.journal.status(), enc_hook=int)
-        return {"journal": journal, "index_behind": self._service.indexer.behind}
+        """Where it listens, the journal in numbers, and how far the index is behind."""
+        service = self._service
+        return {
+            "listening": service.listeners.addresses(),
+            "metrics": service.monitor.address,
+            "journal": msgspec.to_builtins(service.storage.journal.status(), enc_hook=int),
+            "index_behind": service.indexer.behind,
+        }
 
-    async def retry(self, letter: int, act: bool = False) -> str:
-        """Hand a dead letter over once more; what became of it, in words."""
-        line = await self._service.dispatch.retry_dead(letter, act=act)
-        return f"event {line.event}: {line.end}" + (f" ({line.reason})" if line.reason else "")
+    async def retry(self, letter: int, act: bool = False) -> Any:
+        """Hand a dead letter over once more; what became of it."""
+        return msgspec.to_builtins(await self._service.dispatch.retry_dead(letter, act=act))
 
     async def drop(self, letter: int) -> bool:
         """Throw a dead letter away."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -23,12 +22,16 @@ class Greeting:
         self._clock, self._parts = clock, parts
         self._waiting: Any = None
 
-    def start(self, endpoints: Sequence[str]) -> None:
-        """Say it, and wait for the first push."""
+    def start(self, endpoints: Sequence[str], addresses: Sequence[str]) -> None:
+        """
+        Say it, and wait for the first push.
+
+        :param addresses: where the *endpoints* really listen, ``10.0.0.5:8089``.
+        """
         token = "".join(
             f"<token of listen[{n}]>" for n, each in enumerate(self._parts.config.listen) if each.token
         )
-        for url in filter(None, map(_url, endpoints)):
+        for url in filter(None, map(_url, endpoints, addresses)):
             _log.info(
                 '{url}{token}  <- type this into the camera, menu "HTTP Listening" (not "Alarm Host")',
                 url=url,
@@ -62,14 +65,12 @@ class Greeting:
         )
 
 
-def _url(endpoint: str) -> str:
-    found = re.match(r"(?P<kind>tcp6?|ssl):(?P<port>\d+)", endpoint)
-    if found is None:
+def _url(endpoint: str, address: str) -> str:
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
         return ""
-    interface = re.search(r"interface=([^:]+|.*\\:.*)", endpoint)
-    host = interface[1].replace("\\:", ":") if interface else own_address()
-    host = f"[{host}]" if ":" in host else host
-    return f"{'https' if found['kind'] == 'ssl' else 'http'}://{host}:{found['port']}/"
+    host = own_address() if host in ("0.0.0.0", "[::]") else host  # noqa: S104, this binds nothing
+    return f"{'https' if endpoint.startswith('ssl:') else 'http'}://{host}:{port}/"
 
 
 def own_address() -> str:

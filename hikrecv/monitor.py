@@ -13,6 +13,7 @@ from twisted.web.server import Site
 
 from .errors import ListenError
 from .metrics import Sample, pages
+from .wire.listen import where
 
 if TYPE_CHECKING:
     from .service import ReceiverService
@@ -44,6 +45,11 @@ class Monitor:
 
     def _opened(self, port: IListeningPort) -> None:
         self._port = port
+
+    @property
+    def address(self) -> str:
+        """Where the port is; "" without one."""
+        return "" if self._port is None else where(self._port)
 
     def stop(self) -> Deferred[object]:
         """Close the port."""

@@ -2,9 +2,10 @@
 Small templates over an event, for plugins: jinja2 in its sandbox, bounded in size and time.
 
 The names are those of a ``when``: ``{{ match.person }}``, ``{{ device.id }}``; what the
-device did not say is empty.  Beside them stands ``event`` itself, for its methods and
-for times that are more than text: ``{{ event.received.hour }}``.  A plugin that uses
-this module brings jinja2.
+device did not say is empty.  Beside them stand ``words`` (what happened, in words),
+``time`` (when, by the device's clock), and ``event`` itself, for its methods and for times
+that are more than text: ``{{ event.received.hour }}``.  A plugin that uses this module
+brings jinja2.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from typing import Any, Final
 from jinja2 import ChainableUndefined, TemplateError, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
 
 from hikrecv.errors import ConfigError, Reject
 from hikrecv.isapi.event import Event
+from hikrecv.isapi.words import describe
 
 LONGEST: Final = 20_000
 """Characters of a template."""
@@ -103,8 +106,10 @@ class Template:
 
 
 def names_of(event: Event) -> dict[str, Any]:
-    """What a template knows: the event's own names, as plain data, and `event`."""
-    return event.to_dict() | {"event": event}
+    """What a template knows: the event's own names, as plain data, and `words`, `time` and `event`."""
+    when = event.occurred or event.received
+    more = {"words": describe(event), "time": when.strftime("%Y-%m-%d %H:%M:%S %z"), "event": event}
+    return event.to_dict() | more
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -124,11 +129,16 @@ def _environment(html: bool, escape: Callable[[str], str] | None) -> _Environmen
         autoescape=html,
         undefined=ChainableUndefined,
         keep_trailing_newline=True,
-        finalize=None if escape is None else lambda value: escape(str(value)),
+        finalize=None if escape is None else lambda value: _escaped(value, escape),
     )
     environment.globals = {"range": _short_range}
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "default": _unsaid}
     return environment
+
+
+def _escaped(value: Any, escape: Callable[[str], str]) -> Any:
+    """What a template itself calls ``safe`` stays as it is."""
+    return value if isinstance(value, Markup) else escape(str(value))
 
 
 def _unsaid(value: Any) -> None:

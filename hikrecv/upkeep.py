@@ -9,12 +9,15 @@ from typing import Any
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from .errors import JournalError
 from .indexing import Indexer
 from .journal.journal import Journal
 from .journal.retention import Retained
 from .metrics import Metrics
 
 RETENTION = 60.0
+HURRY = 2.0
+"""Seconds between two rounds while nothing can be kept: a reaction may have made room."""
 TICK = 0.5
 _log = Logger()
 
@@ -36,16 +39,20 @@ class Upkeep:
         metrics: Metrics,
     ) -> None:
         self.lost: dict[str, int] = {}
-        self.ticked = time.monotonic()
+        self.ticked = self._retained_at = time.monotonic()
         self._journal, self._indexer, self._holds, self._metrics = journal, indexer, holds, metrics
         self._retention = LoopingCall(self._retain)
         self._pulse = LoopingCall(self._tick)
         self._retention.clock = self._pulse.clock = clock
 
     def start(self) -> None:
-        """Begin; the first round of retention comes soon, when the reactions have their places."""
-        self._retention.start(RETENTION, now=False)
+        """Begin to measure."""
         self._pulse.start(TICK, now=False)
+
+    def retain(self) -> None:
+        """Begin to let go of what is too old: the reactions have their places, and hold what they need."""
+        if self._pulse.running:
+            self._retention.start(RETENTION)
 
     def stop(self) -> None:
         """End."""
@@ -57,11 +64,17 @@ class Upkeep:
         now = time.monotonic()
         self._metrics.lag_seconds.observe(max(now - self.ticked - TICK, 0.0))
         self.ticked = now
+        hurry = self._retention.running and now - self._retained_at > HURRY
+        if hurry and self._journal.status().full:
+            self._retain()
 
     def _retain(self) -> None:
+        self._retained_at = time.monotonic()
         # What is kept above the cursor is what a reaction still needs.
         holds = {name: cursor + 1 for name, cursor in self._holds().items()}
-        self._journal.retain(time.time(), holds).addCallback(self._retained)
+        asked = self._journal.retain(time.time(), holds)
+        # That the disk has failed, or that the journal is closing, is said elsewhere.
+        asked.addCallbacks(self._retained, lambda failure: failure.trap(JournalError) and None)
 
     def _retained(self, done: Retained) -> None:
         for loser in done.losers:

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import Any
+
 import click
 import msgspec
 
 from hikrecv import control
 from hikrecv.errors import HikrecvError
 from hikrecv.journal.ledger import Ledger
+from hikrecv.journal.lock import Lock
 from hikrecv.state import State
 
 from .asking import ask
-from .options import existing_state, state_options
+from .options import Where, state_options, where_options
+from .replay import Told, folder_of
+from .work import hear_plugins, on_the_reactor
 
 
 @click.group()
 @state_options
-@click.pass_context
-def command(ctx: click.Context, state_dir: str | None, config_file: str | None) -> None:
+def command(state_dir: str | None, config_file: str | None) -> None:
     """Look at what was refused for good, try it again, or drop it."""
-    ctx.obj = existing_state(state_dir, config_file)
 
 
 @command.command("list")
 @click.argument("name", required=False)
-@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
-@click.pass_obj
-def show_list(state: State, name: str | None, form: str) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "jsonl"]),
+    default="table",
+    show_default=True,
+    help="For people or for programs.",
+)
+@where_options
+def show_list(where: Where, name: str | None, form: str) -> None:
     """List the dead letters of the reaction NAME, or of all."""
-    ledger = Ledger.read(state.ledger)
+    ledger = Ledger.read(where.state().ledger)
     try:
         letters = ledger.dead_letters(name)
     finally:
@@ -61,21 +72,45 @@ def show_list(state: State, name: str | None, form: str) -> None:
 @command.command()
 @click.argument("letter", type=int, metavar="ID")
 @click.option("--act", is_flag=True, help="Also for a reaction that must not repeat what it did (a door).")
-@click.pass_obj
-def retry(state: State, letter: int, act: bool) -> None:
-    """Hand the event of the dead letter ID to its reaction once more; needs a running receiver."""
+@where_options
+def retry(where: Where, letter: int, act: bool) -> None:
+    """
+    Hand the event of the dead letter ID to its reaction once more.
+
+    Where no receiver runs, the reaction is taken from --config and everything happens here.
+    """
+    state, told = where.state(), Told()
     try:
-        outcome = control.call(state.control, "dead_letters.retry", letter=letter, act=act)
-    except control.NotRunning as error:
-        raise HikrecvError(f"{error}; only a running receiver can hand an event over") from None
-    click.echo(outcome)
+        line = control.call(state.control, "dead_letters.retry", letter=letter, act=act)
+        told.line(line["event"], line["end"], line.get("reason", ""))
+    except control.NotRunning:
+        hear_plugins()
+        with Lock(state.root):
+            on_the_reactor(lambda reactor: _alone(reactor, state, where, letter, act, told))
+    told.sum()
+
+
+async def _alone(reactor: Any, state: State, where: Where, letter: int, act: bool, told: Told) -> None:
+    from hikrecv.offline import Offline
+
+    offline = Offline(state, where.config(), folder_of(where.config_file), reactor)
+    with contextlib.closing(Ledger.read(state.ledger)) as ledger:
+        found = next((each for each in ledger.dead_letters() if each.id == letter), None)
+    if found is None:
+        raise HikrecvError(f"there is no dead letter {letter}")
+    line = await offline.retry(found, act=act)
+    if line.end == "done":
+        with contextlib.closing(Ledger.open(state.ledger, expected=True)) as ledger:
+            ledger.drop(letter)
+    told.line(line.event, line.end, line.reason)
 
 
 @command.command()
 @click.argument("letters", type=int, nargs=-1, required=True, metavar="ID...")
-@click.pass_obj
-def drop(state: State, letters: tuple[int, ...]) -> None:
+@where_options
+def drop(where: Where, letters: tuple[int, ...]) -> None:
     """Throw dead letters away; the events stay in the journal."""
+    state = where.state()
     for letter in letters:
 
         def alone(ledger: Ledger, letter: int = letter) -> bool:

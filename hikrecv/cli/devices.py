@@ -22,7 +22,14 @@ from .watching import again
 @click.command()
 @state_options
 @click.option("--watch", is_flag=True, help="Look again every two seconds, until Ctrl-C.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="For people or for programs.",
+)
 def command(state_dir: str | None, config_file: str | None, watch: bool, form: str) -> None:
     """List the devices with their channels, families, last push, clock and oddities."""
     state = existing_state(state_dir, config_file)

@@ -25,7 +25,14 @@ QUIET = ("heartbeat",)
 @click.option("--follow", "-f", is_flag=True, help="Go on with what comes in, until Ctrl-C.")
 @click.option("--since", type=click.IntRange(0), metavar="SEQ", help="Begin with this number.")
 @click.option("--all", "everything", is_flag=True, help="Heartbeats too.")
-@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "jsonl"]),
+    default="table",
+    show_default=True,
+    help="For people or for programs.",
+)
 @click.option("--data", is_flag=True, help="With jsonl: each event with its whole document under `data`.")
 def command(
     state_dir: str | None,

@@ -45,7 +45,14 @@ COLUMNS = (
 @state_options
 @click.option("--since", metavar="SEQ|TIME", help="From this number or moment (2026-03-01T08:00).")
 @click.option("--until", metavar="SEQ|TIME", help="Up to and with this one.")
-@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "csv"]),
+    default="jsonl",
+    show_default=True,
+    help="Whole events, or the columns that people ask for.",
+)
 @click.option("--pictures/--no-pictures", default=True, show_default=True, help="The pictures too, as files.")
 def command(
     folder: str,

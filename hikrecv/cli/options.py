@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import update_wrapper
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -27,6 +28,33 @@ def state_options(function: Decorated) -> Decorated:
         help="The configuration file.",
     )
     return directory(config(function))
+
+
+class Where(NamedTuple):
+    """``--state-dir`` and ``--config`` of a sub-command, typed behind it or before it."""
+
+    state_dir: str | None
+    config_file: str | None
+
+    def state(self) -> State:
+        """See :func:`existing_state`."""
+        return existing_state(self.state_dir, self.config_file)
+
+    def config(self) -> Config:
+        """See :func:`read_config`."""
+        return read_config(self.config_file)
+
+
+def where_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same options for a command of a group that has them too; its first argument is a `Where`."""
+
+    @click.pass_context
+    def with_where(ctx: click.Context, state_dir: str | None, config_file: str | None, **more: Any) -> Any:
+        before = ctx.parent.params if ctx.parent else {}
+        where = Where(state_dir or before.get("state_dir"), config_file or before.get("config_file"))
+        return function(where, **more)
+
+    return state_options(update_wrapper(with_where, function))
 
 
 def read_config(config_file: str | None) -> Config:

@@ -15,23 +15,29 @@ from hikrecv.journal.ledger import Ledger
 from hikrecv.state import State
 
 from .asking import ask
-from .options import existing_state, read_config, state_options
+from .options import Where, existing_state, read_config, state_options, where_options
 from .watching import again
 
 
 @click.group(invoke_without_command=True)
 @state_options
 @click.option("--watch", is_flag=True, help="Look again every two seconds, until Ctrl-C.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="For people or for programs.",
+)
 @click.pass_context
 def command(
     ctx: click.Context, state_dir: str | None, config_file: str | None, watch: bool, form: str
 ) -> None:
     """Show where each reaction stands: position, lag, last success and error, dead letters, state."""
-    state = existing_state(state_dir, config_file)
-    ctx.obj = state
     if ctx.invoked_subcommand is not None:
         return
+    state = existing_state(state_dir, config_file)
 
     def look() -> None:
         rows = _rows(state, config_file)
@@ -122,47 +128,47 @@ def _known(ledger: Ledger, name: str) -> None:
 
 @command.command()
 @click.argument("name")
-@click.pass_obj
-def pause(state: State, name: str) -> None:
+@where_options
+def pause(where: Where, name: str) -> None:
     """Hand nothing more to NAME until it is resumed; its events wait in the journal."""
 
     def alone(ledger: Ledger) -> None:
         _known(ledger, name)
         ledger.pause(name, True)
 
-    ask(state, "reactions.pause", alone, name=name)
+    ask(where.state(), "reactions.pause", alone, name=name)
     click.echo(f"{name} is paused")
 
 
 @command.command()
 @click.argument("name")
-@click.pass_obj
-def resume(state: State, name: str) -> None:
+@where_options
+def resume(where: Where, name: str) -> None:
     """Let NAME go on where it was; lifts a suspension too."""
 
     def alone(ledger: Ledger) -> None:
         _known(ledger, name)
         ledger.pause(name, False)
 
-    ask(state, "reactions.resume", alone, name=name)
+    ask(where.state(), "reactions.resume", alone, name=name)
     click.echo(f"{name} goes on")
 
 
 @command.command()
 @click.argument("name")
 @click.option("--to", required=True, metavar="now|beginning|SEQ", help="SEQ is the first that it gets again.")
-@click.pass_obj
-def rewind(state: State, name: str, to: str) -> None:
+@where_options
+def rewind(where: Where, name: str, to: str) -> None:
     """Set the place from which NAME goes on; also after the ledger was lost."""
     if to not in ("now", "beginning") and not to.isdigit():
         raise click.BadParameter("write now, beginning or a number", param_hint="--to")
+    state = where.state()
     try:
         cursor = ask(
             state, "reactions.rewind", lambda ledger: _rewound(ledger, state, name, to), name=name, to=to
         )
     except LedgerError:
-        configured = click.get_current_context().find_root().params.get("config_file")
-        cursor = _begun_anew(state, [name, *read_config(configured).reactions], name, to)
+        cursor = _begun_anew(state, [name, *where.config().reactions], name, to)
     click.echo(f"{name} goes on after {cursor}")
 
 
@@ -194,13 +200,13 @@ def _begun_anew(state: State, names: list[str], name: str, to: str) -> int:
 @command.command()
 @click.argument("name")
 @click.confirmation_option(prompt="Its place and its dead letters will be gone. Forget it?")
-@click.pass_obj
-def forget(state: State, name: str) -> None:
+@where_options
+def forget(where: Where, name: str) -> None:
     """Forget the place, the cooldowns and the dead letters of NAME, which is no longer configured."""
 
     def alone(ledger: Ledger) -> None:
         _known(ledger, name)
         ledger.forget(name)
 
-    ask(state, "reactions.forget", alone, name=name)
+    ask(where.state(), "reactions.forget", alone, name=name)
     click.echo(f"{name} is forgotten")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import click
 
 from hikrecv import control
 from hikrecv.errors import HikrecvError
+from hikrecv.journal.lock import Lock
+from hikrecv.state import State
 
-from .options import existing_state, state_options
+from .options import existing_state, read_config, state_options
+from .work import hear_plugins, on_the_reactor
 
 
 @click.command()
@@ -33,17 +38,51 @@ def command(
     """
     Hand the events from --from to --to to REACTION, flagged as replayed.
 
-    Its rules hold; its place in the journal does not move.
+    Its rules hold; its place in the journal does not move.  Where no receiver runs,
+    REACTION is taken from --config and everything happens here.
     """
     state = existing_state(state_dir, config_file)
+    told = Told()
     request = {"name": reaction, "start": start, "stop": stop, "dry_run": dry_run, "act": act}
-    ends: Counter[str] = Counter()
-    for line in control.stream(state.control, "replay", **request):
-        ends[line["end"]] += 1
-        reason = line.get("reason", "")
-        click.echo(f"{line['event']}: {line['end']}" + (f" ({reason})" if reason else ""))
-    click.echo(
-        ", ".join(f"{count} {end}" for end, count in ends.items()) or "no event is wanted by its rules"
-    )
-    if ends["failed"]:
-        raise HikrecvError(f"{ends['failed']} events failed")
+    try:
+        for line in control.stream(state.control, "replay", **request):
+            told.line(line["event"], line["end"], line.get("reason", ""))
+    except control.NotRunning:
+        hear_plugins()
+        with Lock(state.root):
+            on_the_reactor(lambda reactor: _alone(reactor, state, config_file, request, told))
+    told.sum()
+
+
+async def _alone(
+    reactor: Any, state: State, config_file: str | None, request: dict[str, Any], told: Told
+) -> None:
+    from hikrecv.offline import Offline
+
+    offline = Offline(state, read_config(config_file), folder_of(config_file), reactor)
+    async for line in offline.replay(**request):
+        told.line(line.event, line.end, line.reason)
+
+
+def folder_of(config_file: str | None) -> Path:
+    """Where the configuration lies."""
+    return Path(config_file).absolute().parent if config_file else Path()
+
+
+class Told:
+    """What became of the events, line by line and in all."""
+
+    def __init__(self) -> None:
+        self._ends: Counter[str] = Counter()
+
+    def line(self, event: str, end: str, reason: str) -> None:
+        """One event has come to its end."""
+        self._ends[end] += 1
+        click.echo(f"{event}: {end}" + (f" ({reason})" if reason else ""))
+
+    def sum(self) -> None:
+        """All have.  :raises HikrecvError: when some failed."""
+        ends = ", ".join(f"{count} {end}" for end, count in self._ends.items())
+        click.echo(ends or "no event is wanted by its rules")
+        if self._ends["failed"]:
+            raise HikrecvError(f"{self._ends['failed']} events failed")

@@ -14,6 +14,8 @@ from hikrecv.testing.message import Message
 from hikrecv.testing.profiles import Identity, profiles
 from hikrecv.testing.profiles.deepinview import vendor_note
 
+from .work import on_the_reactor
+
 TO = "http://127.0.0.1:8089/"
 
 
@@ -42,7 +44,7 @@ def send(
     """
     destination = Destination.parse(to, verify=not insecure)
     requests = _requests(what, destination, count, content_type, keep_alive=keep_alive, chunked=chunked)
-    statuses = _on_the_reactor(lambda reactor: _send_all(reactor, destination, requests, keep_alive))
+    statuses = on_the_reactor(lambda reactor: _send_all(reactor, destination, requests, keep_alive))
     if any(status != 200 for status in statuses):
         raise HikrecvError("the receiver did not accept everything")
 
@@ -103,7 +105,7 @@ def _reason(error: Exception) -> str:
 
 
 @command.command()
-@click.option("--devices", default=4, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--devices", default=4, show_default=True, type=click.IntRange(1, 10_000), help="How many.")
 @click.option(
     "--rate",
     default=2.0,
@@ -114,8 +116,8 @@ def _reason(error: Exception) -> str:
 @click.option("--to", default=TO, show_default=True, metavar="URL", help="Where the receiver listens.")
 @click.option("--profile", "chosen", multiple=True, help="Which models (repeatable); all when missing.")
 @click.option("--each", type=click.IntRange(1), help="Stop after so many messages of each device.")
-@click.option("--keep-alive", is_flag=True)
-@click.option("--chunked", is_flag=True)
+@click.option("--keep-alive", is_flag=True, help="Keep the connections, as newer terminals do.")
+@click.option("--chunked", is_flag=True, help="Send the bodies in chunks.")
 @click.option("--insecure", is_flag=True, help="Do not verify the receiver's certificate.")
 def run(
     devices: int,
@@ -134,7 +136,7 @@ def run(
             raise click.BadParameter(f"there is no profile {name!r}; profiles are {', '.join(known)}")
     scripts = [known[name] for name in chosen or known]
     destination = Destination.parse(to, verify=not insecure)
-    _on_the_reactor(
+    on_the_reactor(
         lambda reactor: _crowd(reactor, destination, scripts, devices, rate, each, keep_alive, chunked)
     )
 
@@ -190,23 +192,3 @@ def _summary(tally: Any) -> None:
         click.echo(
             f"answered after {median * 1000:.1f} ms (median), {tally.quantile(0.99) * 1000:.1f} ms (p99)"
         )
-
-
-def _on_the_reactor(work: Any) -> Any:
-    """Run the coroutine *work*(reactor) to its end; its error is raised here."""
-    from twisted.internet import reactor, task
-    from twisted.internet.defer import Deferred
-    from twisted.python.failure import Failure
-
-    ended: list[Any] = []
-
-    def begin(clock: Any) -> Deferred[None]:
-        return Deferred.fromCoroutine(work(clock)).addBoth(ended.append)
-
-    try:
-        task.react(begin, _reactor=reactor)
-    except SystemExit:
-        pass
-    if ended and isinstance(ended[0], Failure):
-        ended[0].raiseException()
-    return ended[0] if ended else []

@@ -39,6 +39,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     :param state_dir: the receiver's; plugins get a folder of their own below it.
     :param device: gives the client of a ``[devices.<name>]``; raises Reject for another name.
     :param wait: calls a function on the reactor from another thread, and blocks for its result.
+    :param wait_blocks: so the reactor's own thread must not call `wait`; False for a test's clock.
     :param push: reads the push with that seq from the journal, without blocking; raises JournalError.
     """
 
@@ -47,6 +48,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     state_dir: Path
     device: Callable[[str], DeviceClient]
     wait: Callable[..., Any] = _no_reactor
+    wait_blocks: bool = True
     push: Callable[[int], Awaitable[Push]] = _no_journal
 
 
@@ -154,6 +156,6 @@ class Context:
 
         :raises RuntimeError: on the reactor itself, which would wait for itself for ever.
         """
-        if threadable.ioThread == threadable.getThreadID():
+        if self._services.wait_blocks and threadable.ioThread == threadable.getThreadID():
             raise RuntimeError("context.wait is for plain hooks; in an `async def` write await")
         return self._services.wait(function, *arguments, **named)

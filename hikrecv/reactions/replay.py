@@ -66,7 +66,7 @@ class Replay:
         self._wall = wall
         self._dry_run = dry_run
         self._careful = self._reaction.acts or self._reaction.delivery == "at-most-once"
-        self._calls_hook = not dry_run or _knows_dry_runs(self._reaction.plugin.subject)
+        self._calls_hook = not dry_run or knows_dry_runs(self._reaction.plugin.subject)
         self._last: dict[str, float] = {}
         if not self._reaction.carries:
             raise HikrecvError(f"{self._reaction.name} takes no events")
@@ -165,7 +165,7 @@ class Replay:
         return False
 
 
-def _knows_dry_runs(subject: ModuleType | type) -> bool:
+def knows_dry_runs(subject: ModuleType | type) -> bool:
     """What a plugin says about itself stands in its class or else in its module."""
     module = sys.modules.get(getattr(subject, "__module__", ""))
     return bool(getattr(subject, "dry_run", getattr(module, "dry_run", False)))

@@ -70,6 +70,7 @@ class Bench:
             state_dir=folder,
             device=self.devices,
             wait=self._wait,
+            wait_blocks=reactor is not None,
             push=self._push,
         )
 

@@ -195,6 +195,10 @@ class Listeners(Service):
             except ListenError as error:
                 self._log.error("{error}; the old certificate stays in use", error=error)
 
+    def addresses(self) -> list[str]:
+        """Where each of them really listens: ``127.0.0.1:8089``; a port 0 was chosen by the system."""
+        return [where(one.port) for one in self.listeners if one.port is not None]
+
     def admit(self, config: Config, key: bytes | None = None) -> None:
         """
         Take over changed rules of admission, listener by listener; connections that are open stay.
@@ -252,6 +256,15 @@ def from_config(
         )
         made.append(Listener(listen.endpoint, factory, reactor))
     return Listeners(made)
+
+
+def where(port: IListeningPort) -> str:
+    """The address of an open port, in words."""
+    address = port.getHost()
+    host, number = getattr(address, "host", ""), getattr(address, "port", None)
+    if number is None:
+        return str(address)
+    return f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
 
 
 def raise_file_limit() -> int:

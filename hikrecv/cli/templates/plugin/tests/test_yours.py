@@ -10,7 +10,7 @@ from hikrecv.testing.contract import PluginContract
 
 
 class TestContract(PluginContract):
-    """Repeats, failures, time-outs, late and odd events, restarts, wrong settings: the tests are inherited."""
+    """Inherited: repeats, failures, time-outs, late and odd events, restarts, wrong settings."""
 
     plugin = hikrecv_yours
     wrong = (({"url": "ftp://example.org"}, "url"),)
