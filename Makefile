@@ -27,7 +27,7 @@ lint: $(VENV)/.check
 
 types: $(VENV)/.check
 	$(BIN)/mypy -p hikrecv
-	@set -e; for plugin in $(PLUGINS); do echo "== $$plugin"; $(BIN)/mypy $$plugin/*.py; done
+	@set -e; for plugin in $(PLUGINS); do echo "== $$plugin"; $(BIN)/mypy --exclude 'tests|build' $$plugin; done
 
 floors: $(VENV)/.check
 	$(BIN)/lint-imports --no-cache

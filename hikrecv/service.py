@@ -107,6 +107,7 @@ class ReceiverService(Service):
         self._lock.acquire()
         self.storage = Storage(self.state, self.parts.config, self.reactor, self._broken)
         self.storage.start()
+        self.state.remember_devices(self.parts.config.devices)
         self.tools.read = self.storage.read
         self._open(self.parts)
         self.monitor = Monitor(self)
@@ -206,6 +207,7 @@ class ReceiverService(Service):
         parts = check(config, self.tools, folder=self._path.parent)
         old, self.parts = self.parts, parts
         self.tools.devices.update(config.devices)
+        self.state.remember_devices(config.devices)
         self._decoder(parts)
         everything = old.config.devices != config.devices
         await self.dispatch.reload(parts.reactions, everything=everything)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from .errors import StateError
+from .config import DeviceTable, convert
+from .errors import ConfigError, StateError
 
 SYSTEM = Path("/var/lib/hikrecv")
 
@@ -42,6 +43,30 @@ class State(msgspec.Struct, frozen=True):
     def control(self) -> Path:
         """The running receiver's socket."""
         return self.root / "control.sock"
+
+    @property
+    def devices(self) -> Path:
+        """The ``[devices]`` that the receiver last ran with, without their logins."""
+        return self.root / "devices.json"
+
+    def remember_devices(self, tables: Mapping[str, DeviceTable]) -> None:
+        """Keep what names devices, so that commands without the configuration name them likewise."""
+        public = {
+            name: msgspec.structs.replace(table, login=None, push_login=None, url=None)
+            for name, table in tables.items()
+        }
+        partial = self.devices.with_suffix(".new")
+        partial.touch(mode=0o600)
+        partial.write_bytes(msgspec.json.encode(public, enc_hook=str))
+        partial.rename(self.devices)
+
+    def known_devices(self) -> dict[str, DeviceTable]:
+        """What :meth:`remember_devices` kept; nothing when no receiver has run here."""
+        try:
+            raw = msgspec.json.decode(self.devices.read_bytes())
+            return convert(raw, dict[str, DeviceTable])
+        except (OSError, msgspec.MsgspecError, ConfigError):
+            return {}
 
     @property
     def plugins(self) -> Path:

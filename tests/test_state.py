@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hikrecv.config import parse
 from hikrecv.errors import StateError
 from hikrecv.state import State, find
 
@@ -51,3 +52,21 @@ def test_it_is_given_to_the_user_that_the_receiver_becomes(tmp_path: Path) -> No
     state.prepare(uid=65534, gid=65534)
 
     assert (state.root.stat().st_uid, state.root.stat().st_gid) == (65534, 65534)
+
+
+def test_devices_are_remembered_without_their_secrets(tmp_path: Path) -> None:
+    config = parse(
+        '[devices.gate]\naddress = "10.0.0.9"\nzone = "Europe/Berlin"\nchannels = { 33 = "Yard" }\n'
+        'login = { user = "admin", password = "s3cret" }'
+    )
+    state = State(tmp_path)
+
+    state.remember_devices(config.devices)
+
+    assert state.known_devices()["gate"].channels == {"33": "Yard"}
+    assert "s3cret" not in state.devices.read_text()
+    assert stat.S_IMODE(state.devices.stat().st_mode) == 0o600
+
+
+def test_without_a_receiver_no_devices_are_known(tmp_path: Path) -> None:
+    assert State(tmp_path).known_devices() == {}

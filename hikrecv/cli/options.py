@@ -49,7 +49,7 @@ def where_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same options for a command of a group that has them too; its first argument is a `Where`."""
 
     @click.pass_context
-    def with_where(ctx: click.Context, state_dir: str | None, config_file: str | None, **more: Any) -> Any:
+    def with_where(ctx: click.Context, /, state_dir: str | None, config_file: str | None, **more: Any) -> Any:
         before = ctx.parent.params if ctx.parent else {}
         where = Where(state_dir or before.get("state_dir"), config_file or before.get("config_file"))
         return function(where, **more)

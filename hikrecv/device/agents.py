@@ -43,6 +43,8 @@ class Agents:
         pool = HTTPConnectionPool(reactor)
         # A request that a device perhaps began to carry out is not for the pool to repeat.
         pool.retryAutomatically = False
+        # Twisted would log two lines for each connection.
+        pool._factory.noisy = False
         self._pools.append(pool)
         return Agent(reactor, policy, connectTimeout=CONNECT_TIMEOUT, pool=pool)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
+from hyperlink import EncodedURL
 from OpenSSL.SSL import Error as TLSError
 from treq.client import HTTPClient
 from twisted.internet import defer, error
@@ -106,7 +107,7 @@ class Exchange:
     ) -> Response:
         # Without a reactor treq would import the global one, though only for a time-out that is ours.
         options |= {"unbuffered": True, "reactor": self._clock}
-        response = await self._client.request(method, url, **options)
+        response = await self._client.request(method, address_of(url), **options)
         body = await read_body(response, most, host)
         response.original = _Kept(response.original, body)
         return response
@@ -196,13 +197,40 @@ def body_of(data: Any) -> IBodyProducer:
     return Body(data) if isinstance(data, bytes) else IBodyProducer(data)
 
 
+class _Address(EncodedURL):  # type: ignore[misc]
+    """A URL that may name an IPv6 address: hyperlink would encode that like a name, and raise."""
+
+    def to_uri(self) -> EncodedURL:
+        if ":" not in self.host:
+            return EncodedURL.to_uri(self)
+        return EncodedURL.to_uri(self.replace(host="")).replace(host=self.host)
+
+
+def address_of(url: Any) -> EncodedURL:
+    """
+    What treq is given for *url*, which may be text, bytes, or one of hyperlink's.
+
+    :raises Reject: when nothing can be asked there.
+    """
+    try:
+        address = _Address.from_text(_text(url))
+        address.to_uri()
+    except ValueError:
+        raise Reject(f"the address of {host_of(url)} cannot be used; correct it") from None
+    return address
+
+
+def _text(url: Any) -> str:
+    return url.decode("ascii") if isinstance(url, bytes) else str(getattr(url, "to_text", lambda: url)())
+
+
 def host_of(url: Any) -> str:
     """Host and port of *url* for messages: paths and logins in it may be secrets."""
     try:
-        text = url.decode("ascii") if isinstance(url, bytes) else str(getattr(url, "to_text", lambda: url)())
-        parts = urlsplit(text)
+        parts = urlsplit(_text(url))
         port = f":{parts.port}" if parts.port else ""
-        return f"{parts.hostname}{port}" if parts.hostname else "the server"
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return f"{host}{port}" if host else "the server"
     except ValueError:
         return "the server"
 

@@ -76,6 +76,8 @@ class Couriers:
         self._reactions: dict[str, Reaction] = {}
         self._couriers: dict[str, Courier] = {}
         self._unplaced: dict[str, str] = {}
+        # Where those were that have no courier at this moment: being exchanged is no reason to lose events.
+        self._held: dict[str, int] = {}
         self._dead: dict[str, int] = {}
         self._lookout = Lookout(slot, clock.seconds, self._suspend)
         self._one_by_one = DeferredLock()
@@ -90,7 +92,7 @@ class Couriers:
         """Begin with *reactions*, each where it was, a new one where its `from` says."""
         self._lookout.start()
         self._feed.changed.append(self.wake)
-        await self._one_by_one.run(self._exchange, reactions, everything=True)
+        await self._one_by_one.run(self._exchange, reactions, everything=True, now=self._feed.last)
         self._look_after()
 
     async def stop(self, bound: float) -> None:
@@ -131,7 +133,7 @@ class Couriers:
         :param everything: exchange also those whose tables are the same: something changed
             that all of them use, such as ``[devices]``.
         """
-        await self._one_by_one.run(self._exchange, reactions, everything=everything)
+        await self._one_by_one.run(self._exchange, reactions, everything=everything, now=self._feed.last)
 
     def courier(self, name: str) -> Courier | None:
         """The courier of a reaction that has its place."""
@@ -146,11 +148,12 @@ class Couriers:
     def holds(self) -> dict[str, int]:
         """Up to which seq each reaction that has its place needs the journal no more."""
         carrying = ((name, courier) for name, courier in self._couriers.items() if courier.reaction.carries)
-        return {name: courier.order.cursor for name, courier in carrying}
+        return self._held | {name: courier.order.cursor for name, courier in carrying}
 
     # -- inside: exchanging couriers -------------------------------------------
 
-    async def _exchange(self, reactions: Mapping[str, Reaction], *, everything: bool) -> None:
+    async def _exchange(self, reactions: Mapping[str, Reaction], *, everything: bool, now: int) -> None:
+        """*now* is the newest push when this was asked for: what comes meanwhile is for a new reaction, too."""
         places = await self._places()
         old, self._reactions = self._reactions, dict(reactions)
         same = set() if everything else {name for name in old if _same(old[name], reactions.get(name))}
@@ -162,11 +165,12 @@ class Couriers:
                 await self._run(self.ledger.removed, name, self._wall())
         for name in (name for name in reactions if name not in same):
             try:
-                await self._begin(name)
+                await self._begin(name, now)
             except LedgerError as error:
                 self._unplaced[name] = str(error)
                 _log.error("{reaction} waits: {reason}", reaction=name, reason=error)
         self._unplaced = {name: why for name, why in self._unplaced.items() if name in reactions}
+        self._held = {name: cursor for name, cursor in self._held.items() if name in self._unplaced}
 
     async def _places(self) -> dict[str, Place]:
         if self.ledger is None:
@@ -182,12 +186,12 @@ class Couriers:
             return {}
         return places
 
-    async def _begin(self, name: str) -> None:
+    async def _begin(self, name: str, now: int) -> None:
         """Give the reaction its courier, if anybody knows where it was."""
         if self._stopped:
             return
         reaction = self._reactions[name]
-        place = await self._place(reaction)
+        place = await self._place(reaction, now)
         if not place.placed:
             self._unplaced.setdefault(name, LOST)
             _log.error("{reaction} waits: {reason}", reaction=name, reason=self._unplaced[name])
@@ -206,19 +210,21 @@ class Couriers:
         self._couriers[name] = courier
         courier.start()
 
-    async def _place(self, reaction: Reaction) -> Place:
+    async def _place(self, reaction: Reaction, now: int) -> Place:
         if not reaction.carries:
             return Place(cursor=self._feed.last)
         if self.ledger is None:
             return Place(cursor=0, placed=False)
-        name = reaction.name
-        await self._run(self.ledger.add, name, self._cursor(reaction.common.start))
+        name, start = reaction.name, reaction.common.start
+        await self._run(self.ledger.add, name, now if start == "now" else self._cursor(start))
         await self._run(self.ledger.returned, name)
         places: dict[str, Place] = await self._run(self.ledger.places)
         return places[name]
 
     async def _stop_all(self, names: Iterable[str], bound: float) -> None:
-        stopping = [Deferred.fromCoroutine(self._couriers.pop(name).stop(bound)) for name in list(names)]
+        names = list(names)
+        self._held |= {name: cursor for name, cursor in self.holds().items() if name in names}
+        stopping = [Deferred.fromCoroutine(self._couriers.pop(name).stop(bound)) for name in names]
         for each in stopping:
             each.addErrback(_log_failure, "stopping a reaction")
         await DeferredList(stopping)

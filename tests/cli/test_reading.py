@@ -1,0 +1,180 @@
+"""The commands that read: events, show, devices, decode, export, verify, schema, check."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from hikrecv.errors import HikrecvError
+from hikrecv.isapi.event import Event
+from hikrecv.state import State
+from hikrecv.testing.profiles import Identity
+from hikrecv.testing.profiles.deepinview import vendor_note
+from hikrecv.testing.profiles.minmoe import heartbeat, refused, verified
+
+NOON = datetime.now(timezone.utc)
+WHO = Identity(3)
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def state(keep: Callable[..., State]) -> State:
+    return keep(vendor_note(), heartbeat(WHO, NOON), verified(WHO, NOON, 7), refused(WHO, NOON, 8))
+
+
+def said(result: Result) -> str:
+    """What a person reads: the output, or the error's sentence."""
+    return result.output + (str(result.exception) if isinstance(result.exception, HikrecvError) else "")
+
+
+def test_the_table_says_what_happened_and_leaves_heartbeats_out(run: Run, state: State) -> None:
+    shown = said(run("events", "--state-dir", state.root))
+
+    assert "Yunus 0.96 in library test" in shown
+    assert "Ada Lovelace" in shown
+    assert "heartbeat" not in shown
+
+
+def test_with_all_the_heartbeats_are_shown(run: Run, state: State) -> None:
+    assert "heartbeat" in said(run("events", "--state-dir", state.root, "--all"))
+
+
+def test_without_an_index_the_table_is_the_same(run: Run, state: State) -> None:
+    before = said(run("events", "--state-dir", state.root))
+    for file in state.root.glob("index.sqlite*"):
+        file.unlink()
+
+    assert said(run("events", "--state-dir", state.root)) == before
+
+
+def test_jsonl_is_every_event_from_the_beginning_exactly(run: Run, state: State) -> None:
+    lines = run("events", "--state-dir", state.root, "--format", "jsonl").stdout.splitlines()
+
+    events = [Event.from_json(line) for line in lines]
+    assert [event.seq for event in events] == [1, 2, 3, 4]
+    assert events[1].family == "heartbeat"
+    assert [event.to_json().decode() for event in events] == lines
+
+
+def test_jsonl_since_a_number_begins_there(run: Run, state: State) -> None:
+    lines = run("events", "--state-dir", state.root, "--format", "jsonl", "--since", 3).stdout.splitlines()
+
+    assert [json.loads(line)["seq"] for line in lines] == [3, 4]
+
+
+def test_with_data_the_document_comes_along_without_face_templates(run: Run, state: State) -> None:
+    first = run("events", "--state-dir", state.root, "--format", "jsonl", "--data").stdout.splitlines()[0]
+
+    assert json.loads(first)["data"]["macAddress"] == "ac:cb:51:19:f5:08"
+    assert "modelData" not in first
+
+
+def test_a_directory_without_events_is_named(run: Run, tmp_path: Path) -> None:
+    assert str(tmp_path / "nothing") in said(run("events", "--state-dir", tmp_path / "nothing"))
+
+
+def test_reading_creates_and_changes_nothing(run: Run, state: State) -> None:
+    before = {path: path.stat().st_mtime_ns for path in state.root.rglob("*")}
+
+    for command in (["events"], ["devices"], ["show", "1"], ["verify"], ["reactions"]):
+        run(*command, "--state-dir", state.root)
+    run("dead-letters", "--state-dir", state.root, "list")
+
+    assert {path: path.stat().st_mtime_ns for path in state.root.rglob("*")} == before
+
+
+def test_show_gives_the_request_the_event_and_its_pictures(run: Run, state: State, tmp_path: Path) -> None:
+    shown = said(run("show", 1, "--state-dir", state.root, "--pictures", tmp_path / "pictures"))
+
+    assert "multipart/form-data" in shown
+    assert '"person": "Yunus"' in shown
+    assert len(list((tmp_path / "pictures").iterdir())) == 2
+
+
+def test_show_raw_is_the_body_byte_for_byte(run: Run, state: State) -> None:
+    assert run("show", 1, "--state-dir", state.root, "--raw").stdout_bytes == vendor_note().body
+
+
+def test_a_number_that_is_not_kept_says_what_is(run: Run, state: State) -> None:
+    assert "it keeps 1 to 4" in said(run("show", 99, "--state-dir", state.root))
+
+
+def test_devices_are_listed_with_what_they_send(run: Run, state: State) -> None:
+    shown = said(run("devices", "--state-dir", state.root))
+
+    assert "ac:cb:51:19:f5:08" in shown or "IP CAMERA" in shown
+    assert "face-match" in shown
+    assert "double-brace" in shown
+
+
+def test_export_writes_csv_and_pictures(run: Run, state: State, tmp_path: Path) -> None:
+    result = run("export", tmp_path / "out", "--state-dir", state.root, "--format", "csv")
+
+    lines = (tmp_path / "out" / "events.csv").read_text().splitlines()
+    assert said(result).strip().startswith("4 events")
+    assert lines[0].startswith("id,received,")
+    assert "Yunus" in lines[1]
+    assert len(list((tmp_path / "out").glob("*.jpg"))) == 4
+
+
+def test_verify_counts_the_good_records_and_names_the_bad(run: Run, state: State) -> None:
+    good = run("verify", "--state-dir", state.root)
+    segment = next(state.journal.glob("*.seg"))
+    raw = bytearray(segment.read_bytes())
+    raw[200_000] ^= 0xFF
+    segment.write_bytes(raw)
+    bad = run("verify", "--state-dir", state.root)
+
+    assert "all 4 records are good" in said(good)
+    assert bad.exception is not None
+    assert "damaged" in said(bad)
+
+
+def test_decode_shows_what_a_body_would_become(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "body").write_bytes(vendor_note().body)
+    (tmp_path / "whole.http").write_bytes(vendor_note().request())
+
+    for file in ("body", "whole.http"):
+        assert '"person": "Yunus"' in said(run("decode", tmp_path / file))
+
+
+def test_a_file_that_is_not_there_is_one_sentence(run: Run, tmp_path: Path) -> None:
+    assert "cannot read" in said(run("decode", tmp_path / "none"))
+
+
+def test_the_schema_is_one_of_events(run: Run) -> None:
+    schema = json.loads(run("schema").stdout)
+
+    assert schema["$ref"] == "#/$defs/Event"
+    assert {"id", "key", "family", "peer", "device"} <= set(schema["$defs"]["Event"]["required"])
+
+
+def test_check_says_what_a_configuration_would_do(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "hik.toml").write_text('[[listen]]\nendpoint = "tcp:18089"\nallow = ["10.0.0.0/8"]')
+
+    assert "listens on tcp:18089 (lenient) for 10.0.0.0/8" in said(run("check", tmp_path / "hik.toml"))
+
+
+def test_check_names_everything_that_is_wrong(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "hik.toml").write_text(
+        '[reactions.a]\nplugin = "nonesuch"\n[reactions.b]\nplugin = "nonesuch"\nwhen = "familly == 1"\n'
+    )
+
+    shown = said(run("check", tmp_path / "hik.toml"))
+
+    assert "reactions.a.plugin" in shown
+    assert "reactions.b" in shown
+
+
+def test_every_command_has_a_help_text(run: Run) -> None:
+    from hikrecv.cli.main import COMMANDS
+
+    for name in COMMANDS:
+        result = run(name, "--help")
+        assert result.exit_code == 0, name
+        assert len(result.output.splitlines()) > 4, name
