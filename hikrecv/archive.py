@@ -33,7 +33,8 @@ class Archive:
     def __init__(self, state: State, config: Config, others: Sequence[Other] = ()) -> None:
         self.state = state
         self.journal = JournalReader(state.root)
-        self._decoder = Decoder(self.journal.word, config.devices, others)
+        devices = config.devices or state.known_devices()
+        self._decoder = Decoder(self.journal.word, devices, others)
 
     def events(self, start: int, stop: int | None = None) -> Iterator[Told]:
         """
