@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import IO, Any
 
@@ -15,6 +17,7 @@ from twisted.logger import (
     formatEvent,
     textFileLogObserver,
 )
+from twisted.python.logfile import LogFile
 from zope.interface import implementer
 
 from .config import Log
@@ -47,6 +50,15 @@ class JsonObserver:
             line["trace"] = failure.getTraceback()
         self._out.write(msgspec.json.encode(line).decode() + "\n")
         self._out.flush()
+
+
+def of_twistd(options: Mapping[str, Any]) -> IO[str]:
+    """Where twistd with these options writes its log: the terminal, or a file that is rotated."""
+    name = options.get("logfile")
+    if options.get("nodaemon") and name in (None, "", "-"):
+        return sys.stdout
+    rotated: Any = LogFile.fromFullPath(name or "twistd.log")
+    return rotated  # type: ignore[no-any-return]
 
 
 def observer(table: Log, out: IO[str]) -> ILogObserver:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
+from twisted.web.http import Request
 from twisted.web.server import Site
 
 from .errors import ListenError
@@ -23,6 +24,15 @@ STUCK = 5.0
 NOT_READY = ("starting", "unplaced")
 
 
+class _Quiet(Site):
+    """Who asks every few seconds is not worth a line in the log each time."""
+
+    noisy = False
+
+    def log(self, request: Request) -> None:
+        """Say nothing."""
+
+
 class Monitor:
     """Reads the receiver's figures when somebody asks, and serves them when ``[metrics] listen`` is set."""
 
@@ -32,11 +42,11 @@ class Monitor:
         service.metrics.read(self._wire, self._journal, self._reactions)
 
     def start(self) -> None:
-        """Open the port, if there is one.  :raises ListenError: when it cannot be opened."""
+        """Open the port, if there is one, unless that was done.  :raises ListenError: when it cannot be."""
         endpoint = self._service.parts.config.metrics.listen
-        if endpoint is None:
+        if endpoint is None or self._port is not None:
             return
-        site = Site(pages(self._service.metrics, self.unhealthy, self.not_ready))
+        site = _Quiet(pages(self._service.metrics, self.unhealthy, self.not_ready))  # type: ignore[no-untyped-call]
         failed: list[Exception] = []
         opened = serverFromString(self._service.reactor, endpoint).listen(site)
         opened.addCallbacks(self._opened, lambda failure: failed.append(failure.value))

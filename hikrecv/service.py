@@ -78,6 +78,7 @@ class ReceiverService(Service):
     ) -> None:
         self.parts, self.tools, self.state = parts, tools, state
         self.metrics, self.watch = Metrics(), Tally()
+        self.monitor = Monitor(self)
         self.reactor, self._path, self._on_broken = reactor, path, on_broken
         self._lock = Lock(state.root)
         self._receive: Callable[[Push], Deferred[Answer]] | None = None
@@ -100,6 +101,7 @@ class ReceiverService(Service):
         super().privilegedStartService()  # type: ignore[no-untyped-call]
         listen.raise_file_limit()
         self.listeners.privilegedStartService()
+        self.monitor.start()
 
     def startService(self) -> None:
         """Open everything and begin.  :raises StateError: when the state directory cannot be used."""
@@ -110,8 +112,6 @@ class ReceiverService(Service):
         self.state.remember_devices(self.parts.config.devices)
         self.tools.read = self.storage.read
         self._open(self.parts)
-        self.monitor = Monitor(self)
-        self.monitor.start()
         self.listeners.startService()
         self._listen_for_commands()
         endpoints = [each.endpoint for each in self.listeners.listeners]

@@ -6,18 +6,22 @@ import atexit
 import os
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import msgspec
-from twisted.application.service import IService
+from twisted.application.service import IService, MultiService
+from twisted.logger import ILogObserver
 from twisted.python import usage
 
 from . import config as configuration
 from .assembly import Tools, check
-from .config import Config, Listen
+from .config import Config, Listen, Log
 from .errors import HikrecvError
 from .journal.lock import Lock
+from .logs import observer, of_twistd
 from .service import ReceiverService
 from .state import find
 
@@ -49,7 +53,7 @@ def makeService(options: Options) -> IService:
 
     parent: Any = options.parent or {}
     try:
-        return make(
+        service = make(
             options["config"],
             options["state-dir"],
             options["port"],
@@ -59,6 +63,26 @@ def makeService(options: Options) -> IService:
         )
     except HikrecvError as error:
         refuse(error)
+    if (table := service.parts.config.log) == Log():
+        return service  # [log] says nothing: twistd and twist speak as they are told to
+    if "fileLogObserverFactory" in parent:
+        parent["fileLogObserverFactory"] = partial(observer, table)
+        return service
+    return _Spoken(service, partial(observer, table, of_twistd(parent)))
+
+
+class _Spoken(MultiService):
+    """Has twistd log as ``[log]`` says: it asks the application, which the service gets as its parent."""
+
+    def __init__(self, service: ReceiverService, speak: Callable[[], ILogObserver]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        service.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self._speak = speak
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Called with the application, before it logs anything."""
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
+        parent.setComponent(ILogObserver, self._speak())
 
 
 def make(

@@ -17,7 +17,7 @@ from .metrics import Metrics
 
 RETENTION = 60.0
 HURRY = 2.0
-"""Seconds between two rounds while nothing can be kept: a reaction may have made room."""
+"""Seconds between two rounds while nothing can be kept (a reaction may have made room) or segments go."""
 TICK = 0.5
 _log = Logger()
 
@@ -40,6 +40,7 @@ class Upkeep:
     ) -> None:
         self.lost: dict[str, int] = {}
         self.ticked = self._retained_at = time.monotonic()
+        self._first = journal.first
         self._journal, self._indexer, self._holds, self._metrics = journal, indexer, holds, metrics
         self._retention = LoopingCall(self._retain)
         self._pulse = LoopingCall(self._tick)
@@ -64,9 +65,10 @@ class Upkeep:
         now = time.monotonic()
         self._metrics.lag_seconds.observe(max(now - self.ticked - TICK, 0.0))
         self.ticked = now
-        hurry = self._retention.running and now - self._retained_at > HURRY
-        if hurry and self._journal.status().full:
-            self._retain()
+        if self._retention.running and now - self._retained_at > HURRY:
+            status = self._journal.status()
+            if status.full or status.first != self._first:
+                self._retain()
 
     def _retain(self) -> None:
         self._retained_at = time.monotonic()
@@ -86,8 +88,9 @@ class Upkeep:
                 first=loser.first,
                 last=loser.last,
             )
-        if done.segments:
-            first = self._journal.first
+        first, before = self._journal.first, self._first
+        if first != before:
+            self._first = first
             self._indexer.ask(lambda index: index.prune(first)).addErrback(
                 lambda failure: _log.error("the index was not pruned: {error}", error=failure.value)
             )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 
 from hikrecv.assembly import Parts, Tools, check
-from hikrecv.state import find
+from hikrecv.state import State, find
 
 from .options import read_config
 
@@ -28,7 +29,10 @@ def command(config_file: str | None, strict: bool) -> None:
     state = find(None, config.state_dir)
     folder = Path(config_file).absolute().parent if config_file else Path()
     reactor: Any = Clock()
-    parts = check(config, Tools(state, config, reactor), folder=folder, strict=strict)
+    # Plugins are made as for a start, and may want their folder; a check leaves nothing behind.
+    with TemporaryDirectory() as scratch:
+        tools = Tools(State(Path(scratch)), config, reactor)
+        parts = check(config, tools, folder=folder, strict=strict)
     _say(parts, str(state.root))
 
 

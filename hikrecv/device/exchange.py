@@ -197,7 +197,7 @@ def body_of(data: Any) -> IBodyProducer:
     return Body(data) if isinstance(data, bytes) else IBodyProducer(data)
 
 
-class _Address(EncodedURL):  # type: ignore[misc]
+class _Address(EncodedURL):
     """A URL that may name an IPv6 address: hyperlink would encode that like a name, and raise."""
 
     def to_uri(self) -> EncodedURL:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from .json_balance import rebalance
 from .json_repair import MOST_DEPTH, MOST_TOKENS, Repaired, repair
 
 MOST_NODES = 200_000
@@ -41,7 +42,7 @@ def read(text: bytes, at: int = 0, patience: int = MOST_TOKENS) -> Repaired | No
             return Repaired(read_correct(text), len(text), 0, ())
         except ValueError:
             pass
-    return repair(text, at, patience)
+    return rebalance(text, at, patience) or repair(text, at, patience)
 
 
 def _depth(data: Any) -> int:

@@ -90,7 +90,8 @@ class Context:
     def state_dir(self) -> Path:
         """A folder of the reaction's own, 0700, made when it is first asked for."""
         folder = self._services.state_dir / "plugins" / self.name
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 
     def device(self, name: str) -> DeviceClient:

@@ -153,7 +153,7 @@ class Couriers:
     # -- inside: exchanging couriers -------------------------------------------
 
     async def _exchange(self, reactions: Mapping[str, Reaction], *, everything: bool, now: int) -> None:
-        """*now* is the newest push when this was asked for: what comes meanwhile is for a new reaction, too."""
+        """*now* is the newest push when this was asked for: what comes meanwhile a new reaction gets, too."""
         places = await self._places()
         old, self._reactions = self._reactions, dict(reactions)
         same = set() if everything else {name for name in old if _same(old[name], reactions.get(name))}

@@ -12,6 +12,12 @@ out the arguments that it does not need, but may not rename them.  A class may
 inherit :class:`Hooks`, so that a type checker
 compares each hook with its specification by name.
 
+What else a plugin says of itself stands in its module or its class: `Settings`, the
+keys of its table; ``acts = True``, when it opens or switches something;
+``delivery = "at-most-once"``, when it must not repeat what it did; ``dry_run = True``,
+when it looks at `context.dry_run`, or does nothing but by the context: only then is
+it called in a dry run.
+
 How a hook is run is decided by how it is written:
 
 - ``async def`` runs on the reactor and must not block;

@@ -26,7 +26,8 @@ def table_errors(name: str, common: Common, plugin: Plugin, config: Config) -> l
     asked = name in config.remote_check.reactions
     found = [
         (
-            not hooks & _OF_REACTIONS,
+            # One that is in the list has its settings here.
+            not hooks & _OF_REACTIONS and name not in config.decode.plugins,
             "plugin",
             f"{plugin.name} reacts to nothing; name it in [decode] instead",
         ),

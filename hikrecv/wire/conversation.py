@@ -33,9 +33,6 @@ QUIET_LOOKS = 3
 SEEN = 1_000
 """Bytes of something unreadable that are looked at for the log."""
 
-NOT_PUSHED = ("GET", "HEAD", "OPTIONS")
-"""Methods that, without a body, only ask whether we are there."""
-
 
 @implementer(IProtocol, IHalfCloseableProtocol)
 class Conversation(Line):
@@ -215,7 +212,7 @@ class Conversation(Line):
             return  # never: an End follows a Head
         if exchange.fate != "keep":
             self._thrown_away(exchange, end)
-        elif not exchange.size and end.complete and exchange.head.method in NOT_PUSHED:
+        elif not exchange.size and end.complete and self.factory.intake.only_asks(exchange.head):
             self._reply(exchange, OK, end.keep_alive)
         elif end.complete:
             self._keep(exchange, end)

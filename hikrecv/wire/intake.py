@@ -26,6 +26,9 @@ Complete = Callable[[Push], bool]
 UNREADABLE_A_MINUTE = 10
 """How many things that are no request are kept of one address."""
 
+NOT_PUSHED = ("GET", "HEAD", "OPTIONS")
+"""Methods that, without a body and an event in the query, only ask whether we are there."""
+
 _ENDS = (b"}", b"]", b">", b"--")
 
 
@@ -153,9 +156,27 @@ class Intake:
         self.keep_unreadable(ip, port, foreign.raw, (Anomaly("not-http", foreign.kind),))
 
     def is_whole(self, head: Read, body: bytes) -> bool:
-        """Whether a whole document is in the *body* so far."""
+        """Whether a whole document is in the *body* so far, or in the query."""
         peer = Peer("", 0, "none")
-        return self.complete(Push(received=0, peer=peer, method=head.method, headers=head.headers, body=body))
+        return self.complete(
+            Push(
+                received=0,
+                peer=peer,
+                method=head.method,
+                target=head.target,
+                headers=head.headers,
+                body=body,
+            )
+        )
+
+    def only_asks(self, head: Read) -> bool:
+        """
+        Whether a request without a body brings nothing that is worth keeping.
+
+        Some firmware can be set to send events as URL parameters (`parameterFormatType`
+        querystring), and then perhaps with GET.
+        """
+        return head.method in NOT_PUSHED and not (b"=" in head.target and self.is_whole(head, b""))
 
     def without_secrets(self, raw: bytes) -> bytes:
         """The same bytes, fit for a log."""

@@ -21,9 +21,8 @@ from .addresses import peer_of
 from .admission import Admission, Challenge
 from .answers import BUSY
 from .budget import Budget
-from .conversation import NOT_PUSHED
 from .inflight import Share
-from .intake import Busy, Intake, Receive
+from .intake import Busy, Complete, Intake, Receive, looks_complete
 from .watch import SenderLog, Tally, Watch
 
 
@@ -59,6 +58,7 @@ class PushResource:
     requests also bound the body while it comes.
 
     :param clock: only for the handler's deadline.
+    :param complete: whether a GET without a body holds an event in its query (`isapi.whole.holds_document`).
     """
 
     isLeaf = True
@@ -74,11 +74,13 @@ class PushResource:
         wall: Callable[[], int] = time.time_ns,
         now: Callable[[], float] = time.monotonic,
         budget: Budget | None = None,
+        complete: Complete = looks_complete,
     ) -> None:
         watch = watch or Tally(wall)
         budget = budget or Budget(limits, watch, now)
         self.limits, self._clock = limits, clock
-        self.intake = Intake(receive, admission, budget, watch, SenderLog(now), wall=wall)
+        log = SenderLog(now)
+        self.intake = Intake(receive, admission, budget, watch, log, complete=complete, wall=wall)
 
     def getChildWithDefault(self, name: bytes, request: Any) -> PushResource:
         """Every path below is ours."""
@@ -99,7 +101,7 @@ class PushResource:
         body = b"" if request.content is None else request.content.read()
         if len(body) > self.limits.body:
             return self._refuse(request, Refused(413, "its body is longer than limits.body"), ip)
-        if not body and asked.method in NOT_PUSHED:
+        if not body and self.intake.only_asks(asked):
             return self._say(request, OK)
         self._keep(request, asked, Peer(ip, port, trust), body)
         return NOT_DONE_YET
