@@ -9,7 +9,7 @@ PIP = PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-v
 # A flat layout loses the twistd plugin in the default editable mode.
 EDIT = --config-settings editable_mode=compat
 
-.PHONY: demo test plugin-tests lint types floors docs news wheels bench torture fuzz clean
+.PHONY: demo test plugin-tests lint types floors docs news wheels bench torture load fuzz fuzz-million clean
 
 demo: $(VENV)/.demo
 	@exec $(BIN)/python -m hikrecv.cli.demo --port $(PORT)
@@ -50,8 +50,15 @@ bench: $(VENV)/.bench
 torture: $(VENV)/.test
 	$(BIN)/python -m pytest -p no:randomly --timeout 1800 -m torture tests/functional
 
+load: $(VENV)/.test
+	$(BIN)/python -m tests.load
+
 fuzz: $(VENV)/.test
-	$(BIN)/python -m pytest --timeout 3600 --hypothesis-profile=long tests/fuzz
+	$(BIN)/python -m pytest -vv --timeout 1800 --hypothesis-profile=long tests/fuzz
+	$(BIN)/python -m tests.fuzz --requests 200000 --seconds 1800
+
+fuzz-million: $(VENV)/.test
+	$(BIN)/python -m tests.fuzz --requests 1000000 --seconds 7200
 
 clean:
 	rm -rf $(VENV) build dist docs/_build demo-state *.egg-info plugins/*/*.egg-info plugins/*/build

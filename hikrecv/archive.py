@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from .config import Config
-from .errors import Gone, IndexBroken, StateError
+from .errors import Gone, IndexBroken, JournalError, StateError, WrongUse
 from .history import Told, read_back
 from .isapi.decode import Decoder, Other
 from .isapi.event import Episode, Event
+from .isapi.multipart import MultipartLimits
+from .journal.damages import Damages
 from .journal.fact import Fact, moment
 from .journal.index import Index
 from .journal.reader import JournalReader
-from .journal.record import Entry
+from .journal.record import Damaged, Entry
 from .journal.row import Row
 from .push import Push
 from .state import State
@@ -27,14 +30,22 @@ class Archive:
     Reads events of a state directory.  Nothing is created or changed, and only what is durable is seen.
 
     :param others: the decoders of plugins, as ``[decode]`` names them.
+    :param tell: gets a sentence for pushes that are passed over because they are damaged.
     :raises StateError: when there is nothing, or a newer hikrecv wrote it.
     """
 
-    def __init__(self, state: State, config: Config, others: Sequence[Other] = ()) -> None:
+    def __init__(
+        self,
+        state: State,
+        config: Config,
+        others: Sequence[Other] = (),
+        tell: Callable[[str], object] = lambda sentence: print(sentence, file=sys.stderr),
+    ) -> None:
         self.state = state
-        self.journal = JournalReader(state.root)
+        self.journal = JournalReader(state.root, on_damage=Damages(tell))
         devices = config.devices or state.known_devices()
-        self._decoder = Decoder(self.journal.word, devices, others)
+        limits = MultipartLimits(parts=config.limits.parts)
+        self._decoder = Decoder(self.journal.word, devices, others, limits)
 
     def events(self, start: int, stop: int | None = None) -> Iterator[Told]:
         """
@@ -102,9 +113,12 @@ class Archive:
                     )
 
     def push(self, seq: int) -> Push:
-        """The push *seq* as it came.  :raises Gone: when it is not kept."""
-        for entry in self.journal.entries(seq, seq + 1):
-            return entry.push
+        """The push *seq* as it came.  :raises Gone: when it is not kept.  :raises JournalError: when damaged."""
+        for item in self.journal.items(seq, seq + 1):
+            if isinstance(item, Damaged):
+                raise JournalError(f"number {seq} is damaged: {item.reason}; see `hikrecv verify`")
+            if isinstance(item, Entry):
+                return item.push
         raise Gone(
             f"there is no push {seq} in {self.state.root}; "
             f"it keeps {self.journal.first} to {self.journal.last}"
@@ -132,11 +146,11 @@ def parse_id(text: str) -> tuple[int, int | None]:
     """
     A seq, or an event's id, as seq and n.
 
-    :raises StateError: for anything else.
+    :raises WrongUse: for anything else.
     """
     if text.isdigit():
         return int(text), None
     parts = text.rsplit("-", 2)
     if len(parts) == 3 and parts[1].isdigit() and parts[2].isdigit():
         return int(parts[1]), int(parts[2])
-    raise StateError(f"{text!r} is neither a number nor an event's id such as quartz-17-0")
+    raise WrongUse(f"{text!r} is neither a number nor an event's id such as quartz-17-0")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from twisted.internet.endpoints import serverFromString
 from twisted.internet.threads import blockingCallFromThread
 
-from .config import Config
+from .config import Config, Endpoint, Listen, convert
 from .device.agents import Agents
 from .device.isapi import Devices, address_errors
-from .errors import ConfigError, JournalError
+from .errors import ConfigError, ConfigErrors, JournalError
 from .push import Push
 from .reactions.context import Services
 from .reactions.early import Decode, Early, decoders, enrichers
@@ -23,14 +24,6 @@ from .reactions.plugins import Plugins, find
 from .reactions.reaction import Reaction, build
 from .state import State
 from .wire.admission import Admission
-
-
-class ConfigErrors(ConfigError):
-    """Several things are wrong with the configuration."""
-
-    def __init__(self, errors: Sequence[ConfigError]) -> None:
-        super().__init__("\n".join(map(str, errors)))
-        self.errors = tuple(errors)
 
 
 class Tools:
@@ -45,7 +38,8 @@ class Tools:
         self.devices = Devices(config.devices, self.agents, reactor)
         self.services = Services(
             clock=reactor,
-            http=Http(self.agents(True), reactor, wall=time.time, public=self.agents.public),
+            http=Http(self.agents.kept, reactor, wall=time.time, public=self.agents.public),
+            http_once=Http(self.agents(True), reactor, wall=time.time, public=self.agents.public),
             state_dir=state.root,
             device=self.devices,
             wait=partial(blockingCallFromThread, reactor),
@@ -74,25 +68,62 @@ class Parts(msgspec.Struct, frozen=True):
     unused: tuple[str, ...]
 
 
-def check(config: Config, tools: Tools, *, folder: Path = Path(), strict: bool = False) -> Parts:
+def check(
+    config: Config,
+    tools: Tools,
+    *,
+    folder: Path = Path(),
+    strict: bool = False,
+    broken: Collection[str] | None = None,
+) -> Parts:
     """
     The parts of *config*, when all of it can be used.
 
     :param folder: where the file lies; what is written relative in it is relative to that.
-    :param strict: a plugin that is installed and broken is an error too.
+    :param strict: a plugin that is installed and broken is an error even when nobody uses it.
+    :param broken: names of plugins that may be broken, None for any: what uses them waits for their repair.
     :raises ConfigErrors: with everything that is wrong, each by its path.
     """
-    plugins = find(config.plugin_dirs, strict=strict)
+    plugins = find(config.plugin_dirs)
     reactions, errors = build(config, plugins, tools.services, folder=folder)
     decode, wrong_decode = decoders(config, plugins, reactions, tools.services)
     enrich, wrong_enrich = enrichers(config, plugins, reactions, tools.services)
     errors = [*errors, *wrong_decode, *wrong_enrich, *address_errors(config.devices), *_listen_errors(config)]
+    errors += _endpoint_errors(config, tools.services.clock)
+    used = {str(table.get("plugin")) for table in config.reactions.values()}
+    used |= {*config.decode.plugins, *config.enrich.plugins}
+    whole = () if broken is None else used.difference(broken)
+    errors += _broken_errors(plugins, whole, all_of_them=strict)
     if errors:
         raise ConfigErrors(errors)
-    used = {table.get("plugin") for table in config.reactions.values()}
-    used |= {*config.decode.plugins, *config.enrich.plugins}
     unused = tuple(name for name in plugins.names if name not in used)
     return Parts(config, plugins, reactions, decode, enrich, unused)
+
+
+def _broken_errors(plugins: Plugins, whole: Collection[str], *, all_of_them: bool) -> list[ConfigError]:
+    """What is wrong with the plugins that have to be *whole*."""
+    if all_of_them:
+        plugins.load_all()
+    return [
+        ConfigError(f"the plugin {each.name} ({each.origin}) is broken: {each.reason}")
+        for each in plugins.failures
+        if all_of_them or each.name in whole
+    ]
+
+
+def with_ports(config: Config, ports: Sequence[str]) -> Config:
+    """
+    *config* listening on *ports* instead of its ``[[listen]]``, if any are given.
+
+    :raises ConfigError: when one is no port and no endpoint.
+    """
+    if not ports:
+        return config
+    # What the first table says of who may send holds for the ports that replace it.
+    model = config.listen[0] if config.listen else Listen()
+    endpoints = [convert(_endpoint(port), Endpoint, path="--port") for port in ports]
+    listen = tuple(msgspec.structs.replace(model, endpoint=endpoint) for endpoint in endpoints)
+    return msgspec.structs.replace(config, listen=listen)
 
 
 def _listen_errors(config: Config) -> list[ConfigError]:
@@ -103,3 +134,25 @@ def _listen_errors(config: Config) -> list[ConfigError]:
         except ConfigError as error:
             errors.append(ConfigError(str(error), "" if error.path else f"listen[{number}]"))
     return errors
+
+
+def _endpoint_errors(config: Config, reactor: Any) -> list[ConfigError]:
+    """Endpoints of a kind, or with a key, that Twisted does not know; nothing is opened."""
+    places = [(f"listen[{number}].endpoint", listen.endpoint) for number, listen in enumerate(config.listen)]
+    if config.metrics.listen is not None:
+        places.append(("metrics.listen", config.metrics.listen))
+    errors = []
+    for path, endpoint in places:
+        try:
+            serverFromString(reactor, _endpoint(endpoint))
+        except (TypeError, ValueError) as error:
+            message = f'"{endpoint}" is not an endpoint such as "tcp:8089": {error}'
+            errors.append(ConfigError(message, path))
+        except Exception:  # noqa: S112, endpoints are plugins: they raise what they like
+            # A key that only the receiver's user can read, a socket that only systemd has: the start tells.
+            continue
+    return errors
+
+
+def _endpoint(port: str) -> str:
+    return f"tcp:{port}" if port.isdigit() else port

@@ -9,62 +9,51 @@ is in :class:`Common`.
 
 from __future__ import annotations
 
-import os
-import re
-from ipaddress import ip_network
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeVar
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from .errors import ConfigError
+from .errors import ConfigError, ConfigErrors
+from .shape import between, convert, examine
+from .units import Address, Bytes, Endpoint, Folder, Mac, Network, Seconds, Secret, Url, Zone, written
 
-T = TypeVar("T")
+__all__ = [
+    "Address",
+    "Batch",
+    "Bytes",
+    "Common",
+    "Config",
+    "Cooldown",
+    "DeviceTable",
+    "Endpoint",
+    "Folder",
+    "JournalTable",
+    "Limits",
+    "Listen",
+    "Log",
+    "Login",
+    "Mac",
+    "MetricsTable",
+    "Network",
+    "PluginList",
+    "Privacy",
+    "RemoteCheck",
+    "Schedule",
+    "Seconds",
+    "Secret",
+    "Url",
+    "Zone",
+    "between",
+    "convert",
+    "load",
+    "parse",
+]
 
-
-class Seconds(float):
-    """A span of time: a number of seconds, or text such as ``30s``, ``5m``, ``2h``, ``30d``, ``500ms``."""
-
-
-class Bytes(int):
-    """A size: a number of bytes, or text such as ``64KB``, ``16MB``, ``20GB`` (powers of 1000)."""
-
-
-class Network(str):
-    """An address or a network: ``10.0.0.0/8``, ``fe80::/10``, ``192.168.1.4``."""
-
-
-class Zone(str):
-    """A time zone: an IANA name (``Europe/Berlin``) or an offset (``+08:00``)."""
-
-
-class Secret(str):
-    """
-    A secret, given as ``env:NAME``, ``file:PATH``, or in clear.
-
-    The value is what was read; `repr` and JSON never show it.
-    """
-
-    source: str = "config"
-
-    def __repr__(self) -> str:
-        return f"Secret(<{self.source}>)"
-
-
-class Url(Secret):
-    """
-    An ``http://`` or ``https://`` address without a login.
-
-    Many hold a token, so it is a secret: given as ``env:NAME``, ``file:PATH``, or in clear.
-    """
-
-
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
-_SPANS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)B?")
-_SIZES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+# What a number of the configuration may be: wide, but nothing that cannot run.
+Wait = Annotated[Seconds, between(0.1, 3600)]
+Count = Annotated[int, between(1, 1_000_000)]
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,7 +63,7 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Listen(_Table, frozen=True, kw_only=True):
     """One ``[[listen]]``: where devices connect, and who may."""
 
-    endpoint: str = "tcp:8089"
+    endpoint: Endpoint = Endpoint("tcp:8089")
     mode: Literal["lenient", "strict"] = "lenient"
     allow: tuple[Network, ...] = ()
     token: Secret | None = None
@@ -88,43 +77,45 @@ class Listen(_Table, frozen=True, kw_only=True):
 class Limits(_Table, frozen=True, kw_only=True):
     """``[limits]``: a bound for everything that a device can make us hold or wait for."""
 
-    body: Bytes = Bytes(32_000_000)
-    parts: int = 64
-    headers: Bytes = Bytes(16_384)
-    header_time: Seconds = Seconds(10)
-    body_time: Seconds = Seconds(30)
-    body_rate: Bytes = Bytes(8_192)
-    answer_time: Seconds = Seconds(10)
-    idle_time: Seconds = Seconds(1800)
-    connections: int = 10_000
-    connections_per_address: int = 512
-    in_flight: Bytes = Bytes(128_000_000)
-    bytes_per_hour: Bytes = Bytes(2_000_000_000)
-    pushes_per_hour: int = 50_000
+    body: Annotated[Bytes, between(1_000, 10**9)] = Bytes(32_000_000)
+    parts: Annotated[int, between(1, 10_000)] = 64
+    headers: Annotated[Bytes, between(500, 10**6)] = Bytes(16_384)
+    header_time: Wait = Seconds(10)
+    body_time: Wait = Seconds(30)
+    body_rate: Annotated[Bytes, between(1, 10**9)] = Bytes(8_192)
+    answer_time: Wait = Seconds(10)
+    idle_time: Annotated[Seconds, between(0.1, 7 * 86400)] = Seconds(1800)
+    connections: Count = 10_000
+    connections_per_address: Count = 512
+    in_flight: Annotated[Bytes, between(1_000, 10**12)] = Bytes(128_000_000)
+    bytes_per_hour: Annotated[Bytes, between(1_000, 10**15)] = Bytes(2_000_000_000)
+    pushes_per_hour: Annotated[int, between(1, 10**9)] = 50_000
 
 
 class JournalTable(_Table, frozen=True, kw_only=True):
     """``[journal]``: how much is kept, and for how long."""
 
-    keep: Seconds = Seconds(30 * 86400)
-    max: Bytes = Bytes(20_000_000_000)
-    hold_max: Bytes | None = None
-    segment: Bytes = Bytes(64_000_000)
-    ballast: Bytes = Bytes(16_000_000)
+    keep: Annotated[Seconds, between(60, 36500 * 86400)] = Seconds(30 * 86400)
+    max: Annotated[Bytes, between(10**6, 10**15)] = Bytes(20_000_000_000)
+    hold_max: Annotated[Bytes, between(0, 10**15)] | None = None
+    segment: Annotated[Bytes, between(100_000, 10**9)] = Bytes(64_000_000)
+    ballast: Annotated[Bytes, between(0, 10**10)] = Bytes(16_000_000)
 
 
 class Login(_Table, frozen=True, kw_only=True):
     """A user and a password, for calls to a device or for a device's calls to us."""
 
     user: str
+    """The login's name."""
     password: Secret
+    """The login's password: `file:...` or `env:...`."""
 
 
 class DeviceTable(_Table, frozen=True, kw_only=True):
     """One ``[devices.<name>]``: a device that the operator knows."""
 
-    address: str | None = None
-    mac: str | None = None
+    address: Address | None = None
+    mac: Mac | None = None
     serial: str | None = None
     name: str | None = None
     zone: Zone | None = None
@@ -146,7 +137,7 @@ class RemoteCheck(_Table, frozen=True, kw_only=True):
     """``[remote_check]``: who decides when a terminal asks for permission."""
 
     reactions: tuple[str, ...] = ()
-    budget: Seconds = Seconds(3)
+    budget: Annotated[Seconds, between(0.1, None)] = Seconds(3)
 
 
 class Privacy(_Table, frozen=True, kw_only=True):
@@ -159,7 +150,7 @@ class Privacy(_Table, frozen=True, kw_only=True):
 class MetricsTable(_Table, frozen=True, kw_only=True):
     """``[metrics]``: where Prometheus and health checks find us."""
 
-    listen: str | None = None
+    listen: Endpoint | None = None
 
 
 class Log(_Table, frozen=True, kw_only=True):
@@ -179,8 +170,8 @@ class Cooldown(_Table, frozen=True, kw_only=True):
 class Batch(_Table, frozen=True, kw_only=True):
     """Events are handed over together: when `most` are there, or the oldest waited `wait`."""
 
-    most: int = 50
-    wait: Seconds = Seconds(60)
+    most: Annotated[int, between(None, 100_000)] = 50
+    wait: Annotated[Seconds, between(0, 7 * 86400)] = Seconds(60)
 
 
 class Schedule(_Table, frozen=True, kw_only=True):
@@ -209,20 +200,20 @@ class Common(_Table, frozen=True, kw_only=True):
     delivery: Literal["at-least-once", "at-most-once"] | None = None
     duplicates: Literal["deliver", "skip"] = "deliver"
     repeats: Literal["all", "first"] = "all"
-    retry: int = 5
-    timeout: Seconds = Seconds(30)
-    concurrency: int = 1
+    retry: Annotated[int, between(None, 1_000)] = 5
+    timeout: Annotated[Seconds, between(0, 86400)] = Seconds(30)
+    concurrency: Annotated[int, between(None, 1_000)] = 1
     isolate: bool = False
     include: tuple[Literal["templates"], ...] = ()
     batch: Batch | None = None
-    start: str | int = msgspec.field(default="now", name="from")
+    start: Annotated[str | int, between(None, 2**63 - 1)] = msgspec.field(default="now", name="from")
 
 
 class Config(_Table, frozen=True, kw_only=True):
     """The whole configuration, as the receiver uses it."""
 
-    state_dir: str | None = None
-    plugin_dirs: tuple[str, ...] = ()
+    state_dir: Folder | None = None
+    plugin_dirs: tuple[Folder, ...] = ()
     listen: tuple[Listen, ...] = (Listen(),)
     limits: Limits = Limits()
     journal: JournalTable = JournalTable()
@@ -252,139 +243,40 @@ def load(path: Path) -> Config:
 
 
 def parse(text: str, folder: Path = Path(), name: str = "configuration") -> Config:
-    """The same from *text*.  :raises ConfigError: with the path of the key at fault."""
-    import tomllib
-
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name} is not valid TOML: {error}") from None
-    # One by one, since msgspec's paths do not name the key of a table of tables.
-    devices = raw.pop("devices", {})
-    known = convert(devices, dict[str, dict[str, Any]], path="devices")
+    """The same from *text*.  :raises ConfigError: with everything that is wrong, each by its path."""
+    raw = _read(text, name)
+    errors = [*examine(raw, Config, folder=folder), *_nameless(raw)] or list(_oversized(raw, folder))
+    if errors:
+        raise errors[0] if len(errors) == 1 else ConfigErrors(errors)
     config = convert(raw, Config, folder=folder)
-    for label, table in config.reactions.items():
-        if "plugin" not in table:
-            raise ConfigError('says no plugin; write plugin = "<name>"', f"reactions.{label}")
     return msgspec.structs.replace(
         config,
-        devices={
-            label: convert(table, DeviceTable, path=f"devices.{label}", folder=folder)
-            for label, table in known.items()
-        },
         state_dir=None if config.state_dir is None else str(folder / config.state_dir),
         plugin_dirs=tuple(str(folder / entry) for entry in config.plugin_dirs),
     )
 
 
-def convert(raw: object, shape: type[T], *, path: str = "", folder: Path = Path()) -> T:
-    """
-    Check plain data against a table class; used for our tables and for a plugin's Settings.
+def _read(text: str, name: str) -> dict[str, Any]:
+    import tomllib
 
-    :raises ConfigError: whose path begins with *path*.
-    """
     try:
-        return msgspec.convert(raw, shape, dec_hook=lambda kind, value: _special(kind, value, folder))
-    except msgspec.ValidationError as error:
-        raise _in_words(error, path) from None
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{name} is not valid TOML: it is nested too deeply") from None
+    except ValueError as error:  # also for a number of thousands of digits
+        raise ConfigError(f"{name} is not valid TOML: {error}") from None
 
 
-def _in_words(error: msgspec.ValidationError, path: str) -> ConfigError:
-    message, _, place = str(error).partition(" - at `")
-    inside = place.rstrip("`").removeprefix("$").removeprefix(".")
-    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", message)
-    if unknown:
-        return ConfigError("unknown key; see `hikrecv check --help`", _joined(path, inside, unknown[1]))
-    message = message.replace("Object missing required field", "missing the key")
-    return ConfigError(message[:1].lower() + message[1:], _joined(path, inside))
+def _nameless(raw: dict[str, Any]) -> Iterator[ConfigError]:
+    tables = raw.get("reactions")
+    for label, table in tables.items() if isinstance(tables, dict) else ():
+        if isinstance(table, dict) and "plugin" not in table:
+            yield ConfigError('says no plugin; write plugin = "<name>"', f"reactions.{label}")
 
 
-def _joined(*names: str) -> str:
-    return ".".join(name for name in names if name).replace(".[", "[")
-
-
-def _special(kind: type, value: object, folder: Path) -> object:
-    if kind is Seconds:
-        return _span(value)
-    if kind is Bytes:
-        return _size(value)
-    if not isinstance(value, str):
-        raise ValueError(f"Expected text, got {type(value).__name__}")
-    if kind is Network:
-        return _network(value)
-    if kind is Zone:
-        return _zone(value)
-    if kind is Secret:
-        return _secret(value, folder)
-    if kind is Url:
-        return _url(_secret(value, folder))
-    raise NotImplementedError(f"{kind.__name__} is not a type for settings")
-
-
-def _span(value: object) -> Seconds:
-    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-        return Seconds(value)
-    found = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError(f'{value!r} is not a span of time; write "30s", "5m", "2h" or "30d"')
-    return Seconds(float(found[1]) * _SPANS[found[2]])
-
-
-def _size(value: object) -> Bytes:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return Bytes(value)
-    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError(f'{value!r} is not a size; write "64KB", "16MB" or "20GB"')
-    return Bytes(float(found[1]) * _SIZES[found[2]])
-
-
-def _network(value: str) -> Network:
-    try:
-        return Network(ip_network(value, strict=False))
-    except ValueError:
-        raise ValueError(f'{value!r} is not an address or a network such as "10.0.0.0/8"') from None
-
-
-def _zone(value: str) -> Zone:
-    if value and not re.fullmatch(r"[+-]\d\d:\d\d", value):
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f'{value!r} is not a time zone such as "Europe/Berlin" or "+08:00"') from None
-    return Zone(value)
-
-
-def _secret(value: str, folder: Path) -> Secret:
-    source, _, rest = value.partition(":")
-    if source == "env":
-        if rest not in os.environ:
-            raise ValueError(f"the environment variable {rest} is not set")
-        return _from(value, os.environ[rest])
-    if source == "file":
-        try:
-            return _from(value, (folder / rest).read_text(encoding="utf-8").strip())
-        except (OSError, UnicodeDecodeError):
-            raise ValueError(f"cannot read the secret from {folder / rest}") from None
-    return Secret(value)
-
-
-def _url(secret: Secret) -> Url:
-    try:
-        parts = urlsplit(secret)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable, parts = False, urlsplit("")
-    if not usable or not secret.isprintable() or " " in secret:
-        raise ValueError('expected an address such as "https://host.example/path"')
-    if parts.username is not None:
-        raise ValueError("a login does not belong into the address; give it by a key of its own")
-    url = Url(secret)
-    url.source = secret.source
-    return url
-
-
-def _from(source: str, text: str) -> Secret:
-    secret = Secret(text)
-    secret.source = source
-    return secret
+def _oversized(raw: dict[str, Any], folder: Path) -> Iterator[ConfigError]:
+    table = convert(raw.get("journal", {}), JournalTable, folder=folder)
+    most = table.max // 4
+    # The usual size gives way to a small journal by itself.
+    if table.segment > most and table.segment != JournalTable().segment:
+        yield ConfigError(f"must be at most a quarter of max, here {written(Bytes(most))}", "journal.segment")

@@ -138,13 +138,15 @@ def _exchange(path: Path, request: Any, timeout: float | None) -> Iterator[tuple
             line.connect(str(path))
         except OSError:
             raise NotRunning(f"no receiver is running on {path.parent}") from None
-        line.sendall(msgspec.json.encode(request) + b"\n")
         with line.makefile("rb") as answers:
             try:
+                line.sendall(msgspec.json.encode(request) + b"\n")
                 for text in answers:
                     yield _understood(text)
             except TimeoutError:
                 raise HikrecvError(f"the receiver did not answer within {ANSWER_TIME:.0f} s") from None
+            except OSError:
+                raise HikrecvError("the receiver ended before it had answered; ask again") from None
 
 
 def _understood(text: bytes) -> tuple[Any, tuple[Any] | None]:

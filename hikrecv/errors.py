@@ -8,6 +8,7 @@ and the cure.  An error that ends as an HTTP answer knows its status.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -23,6 +24,12 @@ class HikrecvError(Exception):
         return super().__str__() or (self.__doc__ or "").strip()
 
 
+class WrongUse(HikrecvError):
+    """The command was not used as it is meant to be."""
+
+    exit_code = 2
+
+
 # -- before anything listens ----------------------------------------------
 
 
@@ -34,6 +41,14 @@ class ConfigError(HikrecvError):
     def __init__(self, message: str, path: str = "") -> None:
         super().__init__(f"{path}: {message}" if path else message)
         self.path = path
+
+
+class ConfigErrors(ConfigError):
+    """Several things are wrong with the configuration."""
+
+    def __init__(self, errors: Sequence[ConfigError]) -> None:
+        super().__init__("\n".join(map(str, errors)))
+        self.errors = tuple(errors)
 
 
 class ListenError(HikrecvError):
@@ -85,6 +100,10 @@ class LedgerError(StateError):
     """The book of the reactions' places is lost or damaged."""
 
 
+class LedgerBusy(LedgerError):
+    """The book of the reactions' places cannot be used now; it is neither lost nor damaged."""
+
+
 # -- what a device sent ------------------------------------------------------
 
 
@@ -110,6 +129,10 @@ class PluginError(HikrecvError):
     """A plugin could not be loaded or does not fit this hikrecv."""
 
     exit_code = 3
+
+
+class BrokenPlugin(PluginError):
+    """A plugin is there and cannot be loaded."""
 
 
 class RuleError(ConfigError):

@@ -32,11 +32,7 @@ class Greeting:
             f"<token of listen[{n}]>" for n, each in enumerate(self._parts.config.listen) if each.token
         )
         for url in filter(None, map(_url, endpoints, addresses)):
-            _log.info(
-                '{url}{token}  <- type this into the camera, menu "HTTP Listening" (not "Alarm Host")',
-                url=url,
-                token=token,
-            )
+            _log.info("{url}{token}  <- {what}", url=url, token=token, what=_what(url))
         if self._parts.unused:
             _log.info(
                 "installed and not used: {names}; `hikrecv plugins show NAME` says how to use one",
@@ -71,6 +67,12 @@ def _url(endpoint: str, address: str) -> str:
         return ""
     host = own_address() if host in ("0.0.0.0", "[::]") else host  # noqa: S104, this binds nothing
     return f"{'https' if endpoint.startswith('ssl:') else 'http'}://{host}:{port}/"
+
+
+def _what(url: str) -> str:
+    if "//127." in url or "//[::1]" in url:
+        return "only programs on this machine can send to this address"
+    return 'type this into the camera, menu "HTTP Listening" (not "Alarm Host")'
 
 
 def own_address() -> str:

@@ -22,6 +22,8 @@ PENDING = 5_000
 BATCH = 256
 SLICE = 500
 """Pushes that are read back at a time."""
+APART = 0.05
+"""Seconds between two batches: each wakes the thread and is a transaction, which costs more than its rows."""
 AGAIN = 5.0
 """Seconds until the index is tried again after trouble, such as a full disk."""
 _log = Logger()
@@ -63,6 +65,8 @@ class Indexer:
         self._working: Deferred[None] | None = None
         self._damaged = False
         self._closed = False
+        self._next = float("-inf")
+        self._timer: Any = None
 
     @property
     def behind(self) -> int:
@@ -84,6 +88,7 @@ class Indexer:
     def again(self) -> None:
         """Make the index again from the journal, in the background."""
         self._damaged = True
+        self._hurry()
         self._wake()
 
     def ask(self, question: Callable[[Index], Any]) -> Deferred[Any]:
@@ -93,21 +98,37 @@ class Indexer:
     def close(self) -> Deferred[None]:
         """Write what is pending and close the file."""
         self._closed = True
+        self._hurry()
         waiting = self._working or Deferred.fromCoroutine(self._work())
         return waiting.addBoth(lambda _: self._run(self.index.close))
 
     def _wake(self) -> None:
-        if self._working is None and not self._closed:
-            self._working = Deferred.fromCoroutine(self._work())
-            self._working.addBoth(self._rest)
+        if self._working is not None or self._timer is not None or self._closed:
+            return
+        wait = self._next - self._clock.seconds()
+        if wait > 0.0:
+            self._later(wait)
+            return
+        self._working = Deferred.fromCoroutine(self._work())
+        self._working.addBoth(self._rest)
 
     def _rest(self, _: object) -> None:
         self._working = None
+        self._next = self._clock.seconds() + APART
         if self.behind and not self._closed:
-            if self.error:
-                self._clock.callLater(AGAIN, self._wake)
-            else:
-                self._wake()
+            self._later(AGAIN if self.error else APART)
+
+    def _later(self, seconds: float) -> None:
+        def due() -> None:
+            self._timer = None
+            self._wake()
+
+        self._timer = self._clock.callLater(seconds, due)
+
+    def _hurry(self) -> None:
+        timer, self._timer, self._next = self._timer, None, float("-inf")
+        if timer is not None:
+            timer.cancel()
 
     async def _work(self) -> None:
         try:
@@ -121,6 +142,8 @@ class Indexer:
                     await self._run(self._catch_up)
                 else:
                     await self._run(self.index.add, *self._batch())
+                    if len(self._pending) < BATCH and not self._closed:
+                        break
             self.error = ""
         except (StateError, OSError) as error:
             self._note(error)

@@ -9,18 +9,20 @@ from typing import IO, Any
 
 import msgspec
 from twisted.logger import (
+    FileLogObserver,
     FilteringLogObserver,
     ILogObserver,
     LogEvent,
     LogLevel,
     LogLevelFilterPredicate,
     formatEvent,
-    textFileLogObserver,
+    formatEventAsClassicLogText,
 )
 from twisted.python.logfile import LogFile
 from zope.interface import implementer
 
 from .config import Log
+from .isapi.words import visible, visible_json
 
 # Fields of a log call that are copied: what a line is about, from the request to the plugin.
 _ABOUT = ("seq", "event", "device", "peer", "reaction", "attempt", "listener", "reason", "count")
@@ -48,7 +50,7 @@ class JsonObserver:
         line |= {name: str(event[name]) for name in _ABOUT if name in event}
         if (failure := event.get("log_failure")) is not None:
             line["trace"] = failure.getTraceback()
-        self._out.write(msgspec.json.encode(line).decode() + "\n")
+        self._out.write(visible_json(msgspec.json.encode(line).decode()) + "\n")
         self._out.flush()
 
 
@@ -61,9 +63,15 @@ def of_twistd(options: Mapping[str, Any]) -> IO[str]:
     return rotated  # type: ignore[no-any-return]
 
 
+def _text(event: LogEvent) -> str | None:
+    # Whoever logs a device's words makes them visible; this is for whoever forgot.
+    line = formatEventAsClassicLogText(event)
+    return None if line is None else visible(line, keep="\n\t")
+
+
 def observer(table: Log, out: IO[str]) -> ILogObserver:
     """The observer that ``[log]`` asks for, writing to *out*."""
-    written: ILogObserver = JsonObserver(out) if table.format == "json" else textFileLogObserver(out)
+    written: ILogObserver = JsonObserver(out) if table.format == "json" else FileLogObserver(out, _text)
     level = LogLevel.levelWithName(table.level)
     filtered: ILogObserver = FilteringLogObserver(written, [LogLevelFilterPredicate(defaultLogLevel=level)])
     return filtered

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.web.http import Request
 from twisted.web.server import Site
 
 from .errors import ListenError
 from .metrics import Sample, pages
-from .wire.listen import where
+from .wire.listen import Listener, where
 
 if TYPE_CHECKING:
     from .service import ReceiverService
@@ -46,15 +45,15 @@ class Monitor:
         endpoint = self._service.parts.config.metrics.listen
         if endpoint is None or self._port is not None:
             return
-        site = _Quiet(pages(self._service.metrics, self.unhealthy, self.not_ready))  # type: ignore[no-untyped-call]
-        failed: list[Exception] = []
-        opened = serverFromString(self._service.reactor, endpoint).listen(site)
-        opened.addCallbacks(self._opened, lambda failure: failed.append(failure.value))
-        if failed:
-            raise ListenError(f"cannot listen on {endpoint} for metrics: {failed[0]}")
-
-    def _opened(self, port: IListeningPort) -> None:
-        self._port = port
+        site: Any = _Quiet(pages(self._service.metrics, self.unhealthy, self.not_ready))  # type: ignore[no-untyped-call]
+        # Opened as a device's port is, for the same sentences when it cannot be.
+        listener = Listener(endpoint, site, self._service.reactor)
+        try:
+            listener.privilegedStartService()
+        except ListenError as error:
+            reason = str(error).removeprefix(f"cannot listen on {listener.endpoint}: ")
+            raise ListenError(f"cannot listen on {listener.endpoint} for metrics: {reason}") from error
+        self._port = listener.port
 
     @property
     def address(self) -> str:
@@ -92,6 +91,7 @@ class Monitor:
         yield Sample("journal_bytes", "What the journal takes", "gauge", {(): status.bytes})
         yield Sample("journal_budget_bytes", "What the journal may take", "gauge", {(): status.budget})
         yield Sample("journal_full", "1 when nothing can be kept", "gauge", {(): float(bool(status.full))})
+        yield Sample("journal_damaged", "Numbers that cannot be read", "counter", {(): float(status.damaged)})
         yield Sample("journal_groups", "Groups written and synced", "counter", {(): status.groups})
         yield Sample(
             "journal_sync_seconds", "Time spent writing and syncing", "counter", {(): status.seconds}

@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred, succeed
 from .config import Privacy
 from .history import Interpreter
 from .isapi.event import Event
+from .isapi.multipart import USUAL_LIMITS, MultipartLimits
 from .isapi.privacy import mask
 from .journal.journal import Journal
 from .metrics import Metrics
@@ -55,9 +56,10 @@ class Receiver:
         privacy: Privacy,
         metrics: Metrics,
         decides: Decides | None = None,
+        limits: MultipartLimits = USUAL_LIMITS,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.decides = decides
+        self.decides, self._limits = decides, limits
         self._journal, self._interpreter = journal, interpreter
         self._published, self._privacy, self._now = tuple(published), privacy, now
         self._observe = metrics.answer_seconds.observe
@@ -70,7 +72,7 @@ class Receiver:
         """
         began = self._now()
         if self._privacy.mask:
-            push = mask(push, self._privacy)
+            push = mask(push, self._privacy, self._limits)
         kept = self._journal.append(push)
         events = self._interpreter.decode(push, kept.seq)
 

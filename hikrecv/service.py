@@ -17,7 +17,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from . import config as configuration
-from .assembly import Parts, Tools, check
+from .assembly import Parts, Tools, check, with_ports
 from .commands import Commands
 from .config import Config
 from .control import ControlFactory
@@ -26,6 +26,7 @@ from .greeting import Greeting
 from .history import Interpreter
 from .isapi.decode import Decoder
 from .isapi.event import Event
+from .isapi.multipart import MultipartLimits
 from .isapi.whole import holds_document
 from .journal.lock import Lock
 from .metrics import Metrics
@@ -63,6 +64,7 @@ class ReceiverService(Service):
 
     :param parts: the checked configuration.
     :param path: the file that it was read from, for a reload; None without one.
+    :param ports: what was listened to instead of what the file says, also after a reload.
     :param on_broken: called with an exit code when the receiver must not go on.
     """
 
@@ -74,12 +76,16 @@ class ReceiverService(Service):
         reactor: Any,
         *,
         path: Path | None = None,
+        ports: Sequence[str] = (),
         on_broken: Callable[[int], object] = lambda code: None,
     ) -> None:
         self.parts, self.tools, self.state = parts, tools, state
         self.metrics, self.watch = Metrics(), Tally()
         self.monitor = Monitor(self)
         self.reactor, self._path, self._on_broken = reactor, path, on_broken
+        self._began_with = parts.config
+        self._ports = ports
+        self._multipart = MultipartLimits(parts=parts.config.limits.parts)
         self._lock = Lock(state.root)
         self._receive: Callable[[Push], Deferred[Answer]] | None = None
         self.listeners = listen.from_config(
@@ -116,7 +122,7 @@ class ReceiverService(Service):
         self._listen_for_commands()
         endpoints = [each.endpoint for each in self.listeners.listeners]
         self.greeting.start(endpoints, self.listeners.addresses())
-        self._catch_hangup()
+        self._catch(("SIGHUP",), self._on_hangup)
 
     def _open(self, parts: Parts) -> None:
         storage, reactor = self.storage, self.reactor
@@ -153,6 +159,7 @@ class ReceiverService(Service):
             privacy=parts.config.privacy,
             metrics=self.metrics,
             decides=self._decides(parts),
+            limits=self._multipart,
         )
         self._receive = self.receiver.receive
         self.indexer.start()
@@ -170,6 +177,7 @@ class ReceiverService(Service):
     async def _drain(self) -> None:
         if not hasattr(self, "storage"):
             return
+        self._catch(("SIGINT", "SIGTERM"), self._on_impatience)
         await _quietly(self.listeners.stopService)
         self.greeting.stop()
         self.upkeep.stop()
@@ -203,8 +211,10 @@ class ReceiverService(Service):
         self.listeners.renew()
         if self._path is None:
             return ["certificates were read again; there is no configuration file"]
-        config = configuration.load(self._path)
-        parts = check(config, self.tools, folder=self._path.parent)
+        config = with_ports(configuration.load(self._path), self._ports)
+        # What worked goes on as it was: only what was broken before may still be.
+        before = [failure.name for failure in self.parts.plugins.failures]
+        parts = check(config, self.tools, folder=self._path.parent, broken=before)
         old, self.parts = self.parts, parts
         self.tools.devices.update(config.devices)
         self.state.remember_devices(config.devices)
@@ -212,11 +222,14 @@ class ReceiverService(Service):
         everything = old.config.devices != config.devices
         await self.dispatch.reload(parts.reactions, everything=everything)
         self.receiver.decides = self._decides(parts)
-        return ["the configuration was read again", *_needs_restart(old.config, config)]
+        if _endpoints(config) == _endpoints(old.config):
+            self.listeners.admit(config)
+        return ["the configuration was read again", *_needs_restart(self._began_with, config)]
 
     def _decoder(self, parts: Parts) -> ReceiverService:
         """Decode with the devices and the plugins of *parts* from now on."""
-        self._current = Decoder(self.storage.journal.word, parts.config.devices, parts.decoders)
+        word, devices = self.storage.journal.word, parts.config.devices
+        self._current = Decoder(word, devices, parts.decoders, self._multipart)
         return self
 
     def _isolation(self) -> Callable[[Reaction], Calls]:
@@ -259,13 +272,16 @@ class ReceiverService(Service):
         opened = UNIXServerEndpoint(self.reactor, str(path), mode=0o600, wantPID=False)
         opened.listen(ControlFactory(Commands(self).table())).addCallback(partial(setattr, self, "_control"))
 
-    def _catch_hangup(self) -> None:
-        if not hasattr(signal, "SIGHUP"):
-            return
+    def _catch(self, names: Sequence[str], handle: Callable[[], object]) -> None:
         try:
-            signal.signal(signal.SIGHUP, lambda *_: self.reactor.callFromThread(self._on_hangup))
+            for name in names:
+                signal.signal(getattr(signal, name), lambda *_: self.reactor.callFromThread(handle))
         except ValueError:
-            _log.debug("SIGHUP is not handled: this is not the main thread")
+            _log.debug("signals are not handled: this is not the main thread")
+
+    def _on_impatience(self) -> None:
+        """A second Ctrl-C: Twisted itself would answer it with a traceback."""
+        _log.info("stopping already; it takes {most:.0f} s at most", most=2 * DRAIN)
 
     def _on_hangup(self) -> None:
         def failed(failure: Any) -> None:
@@ -284,9 +300,15 @@ def _say(lines: Sequence[str]) -> None:
 
 def _needs_restart(old: Config, new: Config) -> list[str]:
     """What of a change only a restart takes over."""
-    tables = ("state_dir", "listen", "limits", "journal", "decode", "enrich", "privacy", "metrics", "log")
+    tables = ("state_dir", "limits", "journal", "decode", "enrich", "privacy", "metrics", "log")
     changed = [name for name in tables if getattr(old, name) != getattr(new, name)]
+    if _endpoints(old) != _endpoints(new):
+        changed.append("listen")
     return [f"[{name}] changed; it holds after a restart" for name in changed]
+
+
+def _endpoints(config: Config) -> list[str]:
+    return [each.endpoint for each in config.listen]
 
 
 def _started(work: Any, then: Callable[[], object]) -> None:

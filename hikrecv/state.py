@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -50,15 +51,20 @@ class State(msgspec.Struct, frozen=True):
         return self.root / "devices.json"
 
     def remember_devices(self, tables: Mapping[str, DeviceTable]) -> None:
-        """Keep what names devices, so that commands without the configuration name them likewise."""
+        """
+        Keep what names devices, so that commands without the configuration name them likewise.
+
+        On a full disk they use what they have: that keeps nobody from receiving.
+        """
         public = {
             name: msgspec.structs.replace(table, login=None, push_login=None, url=None)
             for name, table in tables.items()
         }
         partial = self.devices.with_suffix(".new")
-        partial.touch(mode=0o600)
-        partial.write_bytes(msgspec.json.encode(public, enc_hook=str))
-        partial.rename(self.devices)
+        with suppress(OSError):
+            partial.touch(mode=0o600)
+            partial.write_bytes(msgspec.json.encode(public, enc_hook=str))
+            partial.rename(self.devices)
 
     def known_devices(self) -> dict[str, DeviceTable]:
         """What :meth:`remember_devices` kept; nothing when no receiver has run here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from .config import Config
-from .errors import IndexBroken, JournalBroken, LedgerError
+from .errors import Gone, IndexBroken, JournalBroken, LedgerBusy, LedgerError
 from .history import Decodes, Interpreter, Told, read_back
 from .indexing import Indexer
 from .journal.fact import WINDOW, Fact
@@ -20,6 +21,7 @@ from .journal.index import Index
 from .journal.journal import Journal
 from .journal.ledger import Ledger
 from .journal.record import Entry
+from .journal.verify import look_over
 from .push import Push
 from .state import State
 
@@ -51,6 +53,7 @@ class Storage:
             config.journal,
             from_thread=reactor.callFromThread,
             on_broken=on_broken,
+            on_damage=partial(reactor.callFromThread, _alarm),
             acknowledged=max(self._first_index.last_seq, _highest(self.ledger)),
             zeroed=bool(config.privacy.mask),
         )
@@ -58,9 +61,17 @@ class Storage:
         self._first_index = self._fitting(self._first_index)
 
     def start(self) -> None:
-        """Start the threads."""
+        """Start the threads, and look the journal over in one of them."""
         for pool in self._pools:
             pool.start()
+        self.in_index(self._look_over).addErrback(
+            lambda failure: _log.failure("the journal could not be looked over", failure)
+        )
+
+    def _look_over(self) -> None:
+        with suppress(Gone):
+            for damaged in look_over(self.journal.view()):
+                self.journal.damages(damaged)
 
     def in_ledger(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         """Call *function* in the ledger's thread."""
@@ -121,9 +132,8 @@ class Storage:
 
     def _fitting(self, index: Index) -> Index:
         """*index*, or an empty one when it belongs to another journal."""
-        standing = index.standing(
-            self.journal.first, self.journal.durable, lambda seq: self.journal.read(seq).word
-        )
+        journal = self.journal
+        standing = index.standing(journal.first, journal.durable, journal.view().word_of)
         if standing in ("current", "behind"):
             return index
         index.close()
@@ -144,6 +154,9 @@ def _open_ledger(state: State) -> tuple[Ledger | None, str]:
     lost = state.journal.is_dir() and any(state.journal.iterdir())
     try:
         return Ledger.open(state.ledger, expected=lost), ""
+    except LedgerBusy:
+        # A full disk, say: it is all there, and nobody should be asked to begin another.
+        raise
     except LedgerError as error:
         _log.critical("{error}; the reactions wait", error=error)
         return None, str(error)
@@ -154,8 +167,14 @@ def _highest(ledger: Ledger | None) -> int:
     return max((place.cursor for place in places), default=0)
 
 
+def _alarm(sentence: str) -> None:
+    _log.critical("ALARM: {sentence}", sentence=sentence)
+
+
 def _report(journal: Journal) -> None:
     report = journal.report
+    if journal.shortage:
+        _log.warn("{sentence}", sentence=journal.shortage)
     if report.cut:
         _log.info(
             "{cut} bytes of pushes that were never acknowledged were cut at the journal's end", cut=report.cut

@@ -11,19 +11,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
-import msgspec
 from twisted.application.service import IService, MultiService
-from twisted.logger import ILogObserver
+from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 
 from . import config as configuration
-from .assembly import Tools, check
-from .config import Config, Listen, Log
+from .assembly import Parts, Tools, check, with_ports
+from .config import Config, Log
 from .errors import HikrecvError
 from .journal.lock import Lock
 from .logs import observer, of_twistd
+from .memory import tune
 from .service import ReceiverService
 from .state import find
+
+_log = Logger()
 
 
 class Options(usage.Options):
@@ -63,26 +65,45 @@ def makeService(options: Options) -> IService:
         )
     except HikrecvError as error:
         refuse(error)
-    if (table := service.parts.config.log) == Log():
-        return service  # [log] says nothing: twistd and twist speak as they are told to
-    if "fileLogObserverFactory" in parent:
+    table, speak = service.parts.config.log, None
+    # Where [log] says nothing, twistd and twist speak as they are told to.
+    if table != Log() and "fileLogObserverFactory" in parent:
         parent["fileLogObserverFactory"] = partial(observer, table)
-        return service
-    return _Spoken(service, partial(observer, table, of_twistd(parent)))
+    elif table != Log():
+        speak = partial(observer, table, of_twistd(parent))
+    return _Hosted(service, speak, daemon=parent.get("nodaemon") == 0)
 
 
-class _Spoken(MultiService):
-    """Has twistd log as ``[log]`` says: it asks the application, which the service gets as its parent."""
+class _Hosted(MultiService):
+    """
+    The receiver as twistd and twist have it.
 
-    def __init__(self, service: ReceiverService, speak: Callable[[], ILogObserver]) -> None:
+    :param speak: makes the observer that ``[log]`` asks for; twistd asks the application for it, which
+        a service gets as its parent.
+    :param daemon: it has left the terminal when it starts; then twistd tells those who wait there.
+    """
+
+    def __init__(
+        self, service: ReceiverService, speak: Callable[[], ILogObserver] | None, *, daemon: bool
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         service.setServiceParent(self)  # type: ignore[no-untyped-call]
-        self._speak = speak
+        self._speak, self._daemon = speak, daemon
 
     def setServiceParent(self, parent: Any) -> None:
         """Called with the application, before it logs anything."""
         super().setServiceParent(parent)  # type: ignore[no-untyped-call]
-        parent.setComponent(ILogObserver, self._speak())
+        if self._speak is not None:
+            parent.setComponent(ILogObserver, self._speak())
+
+    def startService(self) -> None:
+        """Start; what shows only now, such as a journal that cannot be read, is one sentence too."""
+        try:
+            super().startService()  # type: ignore[no-untyped-call]
+        except HikrecvError as error:
+            if self._daemon:
+                raise
+            refuse(error)
 
 
 def make(
@@ -112,33 +133,30 @@ def make(
     with Lock(state.root):
         _give_away(state.lock, uid, gid)
     service = ReceiverService(
-        parts, tools, state, reactor, path=path, on_broken=lambda code: _stop(reactor, code)
+        parts, tools, state, reactor, path=path, ports=ports, on_broken=lambda code: _stop(reactor, code)
     )
     # Here and not only in privilegedStartService: twistd has daemonised by then, and could
     # tell nobody but a log file that a port is taken.  Nothing is read before the start.
+    service.monitor.start()
     service.privilegedStartService()
+    _warn(parts)
+    tune()
     return service
-
-
-def with_ports(config: Config, ports: list[str]) -> Config:
-    """*config* listening on *ports* instead of its ``[[listen]]``, if any are given."""
-    if not ports:
-        return config
-    # What the first table says of who may send holds for the ports that replace it.
-    model = config.listen[0] if config.listen else Listen()
-    listen = tuple(msgspec.structs.replace(model, endpoint=_endpoint(port)) for port in ports)
-    return msgspec.structs.replace(config, listen=listen)
 
 
 def refuse(error: HikrecvError) -> NoReturn:
     """Say what is wrong, one sentence a line, and exit."""
+    # twistd has put its log in the place of sys.stderr, if it is that far.
+    out = sys.__stderr__ or sys.stderr
     for line in str(error).splitlines():
-        sys.stderr.write(f"hikrecv: {line}\n")
+        out.write(f"hikrecv: {line}\n")
     raise SystemExit(error.exit_code)
 
 
-def _endpoint(port: str) -> str:
-    return f"tcp:{port}" if port.isdigit() else port
+def _warn(parts: Parts) -> None:
+    """Name what was found to be broken by looking at names only, such as a folder that others may write."""
+    for failure in parts.plugins.failures:
+        _log.warn("the plugin {name} is broken: {reason}", name=failure.name, reason=failure.reason)
 
 
 def _give_away(path: Path, uid: int | None, gid: int | None) -> None:

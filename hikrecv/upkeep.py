@@ -40,7 +40,7 @@ class Upkeep:
     ) -> None:
         self.lost: dict[str, int] = {}
         self.ticked = self._retained_at = time.monotonic()
-        self._first = journal.first
+        self._first, self._full, self._tight = journal.first, "", ""
         self._journal, self._indexer, self._holds, self._metrics = journal, indexer, holds, metrics
         self._retention = LoopingCall(self._retain)
         self._pulse = LoopingCall(self._tick)
@@ -65,10 +65,25 @@ class Upkeep:
         now = time.monotonic()
         self._metrics.lag_seconds.observe(max(now - self.ticked - TICK, 0.0))
         self.ticked = now
+        self._tell_room()
         if self._retention.running and now - self._retained_at > HURRY:
             status = self._journal.status()
             if status.full or status.first != self._first:
                 self._retain()
+
+    def _tell_room(self) -> None:
+        """Say when the journal has become full, and when it is not any more."""
+        status = self._journal.status()
+        if bool(status.full) != bool(self._full):
+            if status.full:
+                _log.critical("ALARM: nothing can be kept: {why}", why=status.full)
+            else:
+                _log.info("there is room again: events are kept")
+            self._full = status.full
+        if bool(status.tight) != bool(self._tight):
+            if status.tight:
+                _log.warn("the oldest events go before their time: {why}", why=status.tight)
+            self._tight = status.tight
 
     def _retain(self) -> None:
         self._retained_at = time.monotonic()

@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 
 from hikrecv.errors import StateError
 from hikrecv.history import Interpreter
-from hikrecv.indexing import PENDING, Indexer, Told
+from hikrecv.indexing import APART, PENDING, Indexer, Told
 from hikrecv.isapi.decode import Decoder
 from hikrecv.isapi.event import Event
 from hikrecv.journal.index import Index
@@ -70,6 +70,7 @@ class Desk:
         return maybeDeferred(function, *arguments)
 
     def rows(self) -> list[int]:
+        self.clock.advance(APART)
         return [row.seq for row in self.indexer.index.search(limit=100_000)]
 
 
@@ -104,6 +105,7 @@ def test_numbers_that_are_no_pushes_leave_no_hole_behind() -> None:
 
     for seq, events in kept:
         desk.indexer.publish(seq, events, 0)
+    desk.clock.advance(APART)
 
     assert desk.indexer.behind == 0
     assert desk.read_from == []

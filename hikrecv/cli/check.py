@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from importlib.resources import files
+from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,22 +13,29 @@ from typing import Any
 import click
 
 from hikrecv.assembly import Parts, Tools, check
+from hikrecv.config import Bytes, Config
+from hikrecv.reactions.reaction import Reaction
 from hikrecv.state import State, find
+from hikrecv.units import written
 
 from .options import read_config
 
 
 @click.command()
 @click.argument("config_file", metavar="[CONFIG]", required=False, envvar="HIKRECV_CONFIG")
-@click.option("--strict", is_flag=True, help="A plugin that is installed and broken is an error too.")
-def command(config_file: str | None, strict: bool) -> None:
+@click.option("--strict", is_flag=True, help="A broken plugin is an error also when nobody uses it.")
+@click.option("--example", is_flag=True, help="Print a configuration with every key, and check nothing.")
+def command(config_file: str | None, strict: bool, example: bool) -> None:
     """
     Check CONFIG: every key, every plugin, every `when`, and say what it would do.
 
-    Every key with its meaning stands in the annotated configuration that comes with hikrecv.
+    Every key with its meaning and its default: `hikrecv check --example > hikrecv.toml`.
     """
     from twisted.internet.task import Clock
 
+    if example:
+        click.echo(files("hikrecv").joinpath("annotated.toml").read_text("utf-8"), nl=False)
+        return
     config = read_config(config_file)
     state = find(None, config.state_dir)
     folder = Path(config_file).absolute().parent if config_file else Path()
@@ -32,8 +43,10 @@ def command(config_file: str | None, strict: bool) -> None:
     # Plugins are made as for a start, and may want their folder; a check leaves nothing behind.
     with TemporaryDirectory() as scratch:
         tools = Tools(State(Path(scratch)), config, reactor)
-        parts = check(config, tools, folder=folder, strict=strict)
+        parts = check(config, tools, folder=folder, strict=strict, broken=())
     _say(parts, str(state.root))
+    for remark in _remarks(parts, state):
+        click.echo(f"remark: {remark}")
 
 
 def _say(parts: Parts, state: str) -> None:
@@ -46,12 +59,59 @@ def _say(parts: Parts, state: str) -> None:
         )
     click.echo(f"keeps events in {state}")
     for name, reaction in parts.reactions.items():
-        wanted = (
-            reaction.common.when or ", ".join(reaction.common.families) or "everything but heartbeat and test"
-        )
-        click.echo(f"{name}: {reaction.plugin.name} gets {wanted}")
+        click.echo(f"{name}: {reaction.plugin.name} {_gets(reaction)}")
+    for what, asked in (("decode", config.decode.plugins), ("enrich", config.enrich.plugins)):
+        if asked:
+            click.echo(f"[{what}] asks {', then '.join(asked)}")
+    if config.remote_check.reactions:
+        click.echo(f"[remote_check] asks {', then '.join(config.remote_check.reactions)}")
     for name, table in config.reactions.items():
         if table.get("enabled") is False:
             click.echo(f"{name}: not enabled")
     if not parts.reactions:
         click.echo("no reaction is enabled: events are kept and shown, and nothing else happens")
+
+
+def _gets(reaction: Reaction) -> str:
+    if not reaction.carries:
+        return "is only asked"
+    common = reaction.common
+    return f"gets {common.when or ', '.join(common.families) or 'everything but heartbeat and test'}"
+
+
+def _remarks(parts: Parts, state: State) -> Iterator[str]:
+    """What can be used, and is perhaps not what was meant."""
+    yield from _names(parts.config)
+    yield from _space(parts.config, state)
+    parts.plugins.load_all()
+    for each in parts.plugins.failures:
+        yield f"the plugin {each.name} ({each.origin}) is broken, and nobody uses it: {each.reason}"
+
+
+def _names(config: Config) -> Iterator[str]:
+    for name, table in config.devices.items():
+        try:
+            ip_address((table.address or "::").strip("[]"))
+        except ValueError:
+            yield (
+                f"devices.{name}.address: {table.address} is no IP address: it serves for calls to the device, "
+                "and events are not recognised by where they come from"
+            )
+
+
+def _space(config: Config, state: State) -> Iterator[str]:
+    """A journal that cannot grow as large as it may: the disk is full before anything is deleted."""
+    place = next((each for each in (state.root, *state.root.parents) if each.is_dir()), None)
+    if place is None:
+        return
+    try:
+        taken = sum(each.stat().st_size for each in state.journal.glob("*"))
+        free = shutil.disk_usage(place).free
+    except OSError:
+        return  # another user's; that the receiver may use it is not known here
+    if config.journal.max > free + taken:
+        room = written(Bytes((free + taken) // 10**6 * 10**6))
+        yield (
+            f"journal.max: {written(config.journal.max)} is more than the {room} that the disk of {place} has "
+            "left for it; it would be full before old events are deleted"
+        )

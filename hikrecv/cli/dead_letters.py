@@ -10,6 +10,7 @@ import msgspec
 
 from hikrecv import control
 from hikrecv.errors import HikrecvError
+from hikrecv.isapi.words import visible_json
 from hikrecv.journal.ledger import Ledger
 from hikrecv.journal.lock import Lock
 from hikrecv.state import State
@@ -46,7 +47,7 @@ def show_list(where: Where, name: str | None, form: str) -> None:
         ledger.close()
     if form == "jsonl":
         for letter in letters:
-            click.echo(msgspec.json.encode(letter))
+            click.echo(visible_json(msgspec.json.encode(letter).decode()))
         return
     if not letters:
         click.echo("there are no dead letters")

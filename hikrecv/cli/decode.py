@@ -10,6 +10,7 @@ import msgspec
 
 from hikrecv.errors import HikrecvError
 from hikrecv.isapi.decode import Decoder
+from hikrecv.isapi.words import visible, visible_json
 from hikrecv.push import Anomaly, Peer, Push
 from hikrecv.sightings.sightings import Sightings
 
@@ -35,9 +36,9 @@ def command(file: str, content_type: str | None, config_file: str | None, data: 
     events = Decoder("decode", read_config(config_file).devices).decode(push, 1)
     for event in Sightings().see(events):
         shown = event.to_dict() | ({"data": event.data()} if data else {})
-        click.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
+        click.echo(visible_json(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode()))
         for anomaly in event.__dict__.get("_anomalies", ()):
-            click.echo(f"odd: {anomaly.name} {anomaly.detail!r}", err=True)
+            click.echo(f"odd: {visible(anomaly.name)} {visible(anomaly.detail)}".rstrip(), err=True)
 
 
 def _body(raw: bytes, content_type: str | None) -> Push:

@@ -12,6 +12,7 @@ import msgspec
 from hikrecv import control
 from hikrecv.archive import Archive
 from hikrecv.errors import StateError
+from hikrecv.isapi.words import visible_json
 from hikrecv.journal.seen import Seen
 from hikrecv.state import State
 
@@ -46,7 +47,8 @@ def command(state_dir: str | None, config_file: str | None, watch: bool, form: s
         turned_away = _turned_away(state)
         if form == "json":
             rows = [msgspec.to_builtins(each) | {"silent": _silent(each)} for each in seen]
-            click.echo(msgspec.json.encode({"devices": rows, "turned_away": turned_away}))
+            said = msgspec.json.encode({"devices": rows, "turned_away": turned_away})
+            click.echo(visible_json(said.decode()))
         else:
             _print(seen, turned_away)
 
@@ -90,7 +92,7 @@ def _print(seen: Sequence[Seen], turned_away: Sequence[dict[str, Any]]) -> None:
 
 
 def _cells(seen: Seen) -> tuple[str, ...]:
-    from .table import ago
+    from .table import ago, device_words
 
     now = time.time_ns() // 1000
     since = (now - seen.last_received) / 1e6
@@ -98,7 +100,7 @@ def _cells(seen: Seen) -> tuple[str, ...]:
         f", {count} {word}" for word, count in (("late", seen.late), ("duplicate", seen.duplicates)) if count
     )
     return (
-        seen.name or seen.device,
+        device_words(seen.device, seen.name),
         seen.peer_ip,
         seen.trust,
         f"{ago(since)} ago" + (" (silent)" if _silent(seen) else ""),

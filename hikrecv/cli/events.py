@@ -11,6 +11,7 @@ import msgspec
 
 from hikrecv.archive import Archive
 from hikrecv.isapi.event import Event
+from hikrecv.isapi.words import visible_json
 
 from .options import existing_state, read_config, state_options
 
@@ -58,7 +59,10 @@ def command(
         without = () if everything else QUIET
         empty = _print_table(archive, since, without, follow)
     if empty:
-        click.echo(f"no events in {state.root}", err=True)
+        kept = f"; it keeps {archive.journal.first} to {archive.journal.last}" if since else ""
+        click.echo(
+            f"no events in {state.root}" + (f" from number {since} on" if since else "") + kept, err=True
+        )
 
 
 def _lines(archive: Archive, since: int, follow: bool) -> Iterator[Event]:
@@ -68,10 +72,14 @@ def _lines(archive: Archive, since: int, follow: bool) -> Iterator[Event]:
 
 
 def _print_lines(found: Iterator[Event], data: bool) -> bool:
-    empty = True
+    # Programs get exactly what the event is; on a terminal it must not be able to steer that.
+    empty, on_screen = True, sys.stdout.isatty()
     for event in found:
         empty = False
-        sys.stdout.buffer.write(_line(event, data) + b"\n")
+        line = _line(event, data)
+        if on_screen:
+            line = visible_json(line.decode()).encode()
+        sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
     return empty
 

@@ -14,10 +14,14 @@ import click
 from hikrecv.archive import Archive
 from hikrecv.errors import HikrecvError
 from hikrecv.isapi.event import Event
+from hikrecv.isapi.words import visible
 
+from .files import picture_file
 from .options import existing_state, read_config, state_options
 from .progress import along
 
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the wide forms, which some spreadsheets take for the narrow ones."""
 COLUMNS = (
     "id",
     "received",
@@ -129,19 +133,23 @@ def _cells(event: Event) -> tuple[Any, ...]:
 
 
 def csv_line(cells: tuple[Any, ...]) -> bytes:
-    """One line of CSV; what a spreadsheet would take for a formula is quoted."""
+    """
+    One line of CSV, and one line only.
+
+    Spreadsheets are what it is for: what one would take for a formula is quoted, control
+    characters are shown as their escapes.  Programs are better served by JSON lines.
+    """
     out = io.StringIO()
     csv.writer(out).writerow([_harmless(str(cell)) for cell in cells])
     return out.getvalue().encode()
 
 
 def _harmless(text: str) -> str:
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return visible(f"'{text}" if text.lstrip()[:1] in _FORMULA else text)
 
 
 def _save(event: Event, target: Path) -> None:
     for picture in event.pictures:
         content = picture.content()
         if content is not None:
-            ending = ".jpg" if content.startswith(b"\xff\xd8") else ".bin"
-            (target / f"{event.id}-{picture.n}-{picture.role}{ending}").write_bytes(content)
+            (target / picture_file(event, picture, content)).write_bytes(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
 
@@ -43,7 +44,7 @@ class Lazy(click.Group):
         return [*COMMANDS, *sorted(entry.name for entry in entry_points(group="hikrecv.commands"))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command *cmd_name*; a plugin's that cannot be imported is one sentence."""
+        """Import the command *cmd_name*; one of a plugin that cannot be imported says so."""
         if cmd_name in COMMANDS:
             command: click.Command = import_module(f"hikrecv.cli.{COMMANDS[cmd_name]}").command
             return command
@@ -52,14 +53,27 @@ class Lazy(click.Group):
         return None
 
 
-def _of_plugin(name: str, load: object) -> click.Command:
+def _of_plugin(name: str, load: Callable[[], object]) -> click.Command:
     try:
-        found = load()  # type: ignore[operator]
-    except Exception as error:
-        raise click.ClickException(f"the plugin command {name} cannot be loaded: {error}") from None
-    if not isinstance(found, click.Command):
-        raise click.ClickException(f"the plugin command {name} is not a click command")
-    return found
+        found = load()
+    except (Exception, SystemExit) as error:
+        return _broken(name, f"cannot be loaded: {type(error).__name__}: {error}")
+    return found if isinstance(found, click.Command) else _broken(name, "is not a click command")
+
+
+def _broken(name: str, reason: str) -> click.Command:
+    """In its place: it fails when it is called, and `hikrecv --help` does not."""
+
+    def say(words: tuple[str, ...]) -> None:
+        raise click.ClickException(f"the plugin command {name} {reason}")
+
+    return click.Command(
+        name,
+        callback=say,
+        params=[click.Argument(["words"], nargs=-1, type=click.UNPROCESSED)],
+        context_settings={"ignore_unknown_options": True},
+        short_help=f"(broken: it {reason})",
+    )
 
 
 @click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,14 +85,14 @@ def command() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exits 0 well, 1 said no, 2 usage, 3 state or config."""
     try:
-        command.main(arguments, standalone_mode=False)
+        ended = command.main(arguments, standalone_mode=False)
+        # A command that says no by click's `Exit`: what it raised comes back as a number.
+        sys.exit(ended if isinstance(ended, int) else 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except click.exceptions.Exit as ended:
-        sys.exit(ended.exit_code)
     except BrokenPipeError:
         # `hikrecv events | head`: whoever read has seen enough.
         sys.stderr.close()

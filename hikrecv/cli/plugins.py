@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Iterator, Sequence
 
 import click
 from rich.text import Text
 
 from hikrecv.config import Config
+from hikrecv.errors import PluginError
 from hikrecv.reactions.plugins import Plugin, Plugins, find
 from hikrecv.reactions.settings import Row, describe
 
@@ -18,7 +20,7 @@ from .options import read_config, state_options
 @state_options
 @click.option("--only", multiple=True, metavar="NAME", help="Look at nothing else (repeatable).")
 @click.option("--without", multiple=True, metavar="NAME", help="Do not look at this one (repeatable).")
-@click.option("--strict", is_flag=True, help="Exit with 3 when a plugin is broken; for CI.")
+@click.option("--strict", is_flag=True, help="Exit with 3 when any is broken; for CI.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -28,12 +30,21 @@ def command(
     without: tuple[str, ...],
     strict: bool,
 ) -> None:
-    """List the plugins that are installed, and the reactions that use them."""
+    """
+    List the plugins that are installed, and who uses them.
+
+    [decode], [enrich] and [remote_check] ask in an order: the number is the place in it.
+    """
     config = read_config(config_file)
-    plugins = find(config.plugin_dirs, only=only, without=without, strict=strict)
+    plugins = find(config.plugin_dirs, only=only, without=without)
     ctx.obj = plugins
+    missing = sorted(set(only) - set(plugins.names))
+    if missing:
+        plugins.get(missing[0])
     if ctx.invoked_subcommand is None:
         _print(plugins, config)
+        if strict and plugins.failures:
+            raise click.exceptions.Exit(PluginError.exit_code)
 
 
 def _print(plugins: Plugins, config: Config) -> None:
@@ -50,10 +61,23 @@ def _print(plugins: Plugins, config: Config) -> None:
 
 
 def _row(plugin: Plugin, config: Config) -> Sequence[str | Text]:
-    used = [name for name, found in config.reactions.items() if found.get("plugin") == plugin.name]
     hooks = ", ".join(name.removeprefix("hikrecv_") for name in plugin.hooks)
     remarks = [*(["acts"] if plugin.acts else []), *([plugin.delivery] if plugin.delivery else [])]
-    return plugin.name, plugin.origin, hooks, ", ".join(used) or "-", ", ".join(remarks)
+    return plugin.name, plugin.origin, hooks, ", ".join(_users(plugin, config)) or "-", ", ".join(remarks)
+
+
+def _users(plugin: Plugin, config: Config) -> Iterator[str]:
+    mine = [name for name, table in config.reactions.items() if table.get("plugin") == plugin.name]
+    yield from mine
+    asked = {
+        "decode": config.decode.plugins,
+        "enrich": config.enrich.plugins,
+        "remote_check": config.remote_check.reactions,
+    }
+    for table, names in asked.items():
+        for place, name in enumerate(names, 1):
+            if name in mine or (name == plugin.name and f"hikrecv_{table}" in plugin.hooks):
+                yield f"[{table}] {place}"
 
 
 @command.command("show")
@@ -64,7 +88,7 @@ def show_one(plugins: Plugins, name: str) -> None:
     from .table import show, table
 
     plugin = plugins.get(name)
-    said = (plugin.subject.__doc__ or "").strip()
+    said = inspect.getdoc(plugin.subject) or ""
     click.echo(f"{plugin.name} ({plugin.origin})\n{said}\n")
     rows = describe(plugin.settings)
     if not rows:

@@ -10,7 +10,7 @@ import msgspec
 
 from hikrecv import control
 from hikrecv.archive import Archive
-from hikrecv.errors import HikrecvError, LedgerError
+from hikrecv.errors import HikrecvError, LedgerBusy, LedgerError
 from hikrecv.journal.ledger import Ledger
 from hikrecv.state import State
 
@@ -167,6 +167,8 @@ def rewind(where: Where, name: str, to: str) -> None:
         cursor = ask(
             state, "reactions.rewind", lambda ledger: _rewound(ledger, state, name, to), name=name, to=to
         )
+    except LedgerBusy:
+        raise
     except LedgerError:
         cursor = _begun_anew(state, [name, *where.config().reactions], name, to)
     click.echo(f"{name} goes on after {cursor}")

@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from hikrecv import control
+from hikrecv.archive import Archive
 from hikrecv.errors import HikrecvError
+from hikrecv.isapi.words import visible
 from hikrecv.journal.lock import Lock
 from hikrecv.state import State
 
@@ -42,6 +44,11 @@ def command(
     REACTION is taken from --config and everything happens here.
     """
     state = existing_state(state_dir, config_file)
+    journal = Archive(state, read_config(config_file)).journal
+    if start > (last := min(stop or journal.last, journal.last)):
+        raise click.BadParameter(
+            f"nothing lies between {start} and {last}; the journal keeps {journal.first} to {journal.last}"
+        )
     told = Told()
     request = {"name": reaction, "start": start, "stop": stop, "dry_run": dry_run, "act": act}
     try:
@@ -78,7 +85,7 @@ class Told:
     def line(self, event: str, end: str, reason: str) -> None:
         """One event has come to its end."""
         self._ends[end] += 1
-        click.echo(f"{event}: {end}" + (f" ({reason})" if reason else ""))
+        click.echo(f"{event}: {end}" + (f" ({visible(reason)})" if reason else ""))
 
     def sum(self) -> None:
         """All have.  :raises HikrecvError: when some failed."""

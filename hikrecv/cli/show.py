@@ -11,8 +11,10 @@ import msgspec
 from hikrecv.archive import Archive, parse_id
 from hikrecv.errors import Gone, HikrecvError
 from hikrecv.isapi.event import Event
+from hikrecv.isapi.words import visible, visible_json
 from hikrecv.push import Push
 
+from .files import picture_file
 from .options import existing_state, read_config, state_options
 
 
@@ -37,19 +39,19 @@ def command(
         raise Gone(f"push {seq} has no event {place}")
     _print_request(push)
     for event in events:
-        click.echo(msgspec.json.format(event.to_json(), indent=2).decode())
+        click.echo(visible_json(msgspec.json.format(event.to_json(), indent=2).decode()))
         for anomaly in event.__dict__.get("_anomalies", ()):
-            click.echo(f"odd: {_visible(anomaly.name)} {_visible(anomaly.detail)}".rstrip())
+            click.echo(f"odd: {visible(anomaly.name)} {visible(anomaly.detail)}".rstrip())
     if pictures is not None:
         _save(events, Path(pictures))
 
 
 def _print_request(push: Push) -> None:
-    click.echo(f"{_visible(push.method)} {_shown(push.target)} from {push.peer.ip} (trust {push.peer.trust})")
+    click.echo(f"{visible(push.method)} {_shown(push.target)} from {push.peer.ip} (trust {push.peer.trust})")
     for name, value in push.headers:
         click.echo(f"{_shown(name)}: {_shown(value)}")
     for anomaly in push.anomalies:
-        click.echo(f"odd: {_visible(anomaly.name)} {_visible(anomaly.detail)}".rstrip())
+        click.echo(f"odd: {visible(anomaly.name)} {visible(anomaly.detail)}".rstrip())
     click.echo()
 
 
@@ -60,25 +62,12 @@ def _save(events: list[Event], folder: Path) -> None:
             for picture in event.pictures:
                 content = picture.content()
                 if content is not None:
-                    # The device's name is a label and never a path: ours is made of our own numbers.
-                    path = folder / f"{event.id}-{picture.n}-{picture.role}{_ending(content)}"
+                    path = folder / picture_file(event, picture, content)
                     path.write_bytes(content)
                     click.echo(f"{path} ({len(content):,} bytes)")
     except OSError as error:
         raise HikrecvError(f"cannot write to {folder}: {error.strerror}") from None
 
 
-def _ending(content: bytes) -> str:
-    if content.startswith(b"\xff\xd8"):
-        return ".jpg"
-    return ".png" if content.startswith(b"\x89PNG") else ".bin"
-
-
 def _shown(value: bytes) -> str:
-    return _visible(value.decode("utf-8", "backslashreplace"))
-
-
-def _visible(text: str) -> str:
-    from hikrecv.isapi.words import visible
-
-    return visible(text)
+    return visible(value.decode("utf-8", "backslashreplace"))

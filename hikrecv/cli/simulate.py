@@ -27,7 +27,13 @@ def command() -> None:
 @command.command()
 @click.argument("what", metavar="FILE|PROFILE")
 @click.option("--to", default=TO, show_default=True, metavar="URL", help="Where the receiver listens.")
-@click.option("--count", default=1, show_default=True, help="How many messages (of a profile), or how often.")
+@click.option(
+    "--count",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many messages (of a profile), or how often.",
+)
 @click.option("--keep-alive", is_flag=True, help="Keep the connection, as newer terminals do.")
 @click.option("--chunked", is_flag=True, help="Send the body in chunks.")
 @click.option("--content-type", metavar="TYPE", help="For a FILE that is a bare body; guessed when missing.")

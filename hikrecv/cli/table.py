@@ -43,11 +43,18 @@ def event_cells(event: Event) -> tuple[str | Text, ...]:
     return (
         f"{event.seq}" + (f".{event.n}" if event.n else ""),
         local(event.occurred or event.received),
-        event.device.name or event.device.id,
+        device_words(event.device.id, event.device.name),
         event.family,
         Text(describe(event), style=color),
-        Text(" ".join(remarks(event)), style="dim"),
+        Text(", ".join(remarks(event)), style="dim"),
     )
+
+
+def device_words(identifier: str, name: str | None) -> str:
+    """A device for people: names that come from the factory are the same on every one, ids are not."""
+    if name is None or name == identifier:
+        return visible(identifier)
+    return f"{visible(name[:40])} ({visible(identifier)})"
 
 
 def remarks(event: Event) -> list[str]:
@@ -62,7 +69,7 @@ def remarks(event: Event) -> list[str]:
     if event.pictures:
         said.append("1 picture" if len(event.pictures) == 1 else f"{len(event.pictures)} pictures")
     if event.anomalies:
-        said.append("odd: " + ", ".join(event.anomalies[:3]))
+        said.append("odd: " + visible(", ".join(event.anomalies[:3])))
     return said
 
 

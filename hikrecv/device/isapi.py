@@ -273,14 +273,12 @@ def base_url(name: str, table: DeviceTable) -> str:
     if table.url is None and table.address is None:
         raise Reject(f"device {name} has no address; write [devices.{name}] address")
     url = (table.url or f"http://{_bracketed(table.address or '')}").rstrip("/")
-    parts = urlsplit(url)
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or parts.path
-        or parts.query
-        or parts.username
-    ):
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable, parts = False, urlsplit("")
+    if not usable or parts.path or parts.query or parts.username or not url.isprintable() or " " in url:
         raise Reject(f"device {name}: its url must be http://ADDRESS[:PORT] or https://ADDRESS[:PORT]")
     return url
 

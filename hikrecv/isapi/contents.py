@@ -11,7 +11,7 @@ from hikrecv.push import Anomaly, Push
 from . import document
 from .encodings import label as as_label
 from .fields import fold
-from .multipart import Part, looks_multipart, split
+from .multipart import USUAL_LIMITS, MultipartLimits, Part, looks_multipart, split
 from .pictures import Gallery
 
 _PICTURES = frozenset({"jpeg", "png", "gif", "bmp"})
@@ -51,7 +51,7 @@ class Contents:
 
     __slots__ = ("anomalies", "documents", "gallery", "push")
 
-    def __init__(self, push: Push) -> None:
+    def __init__(self, push: Push, limits: MultipartLimits = USUAL_LIMITS) -> None:
         self.push = push
         self.documents: list[Found] = []
         self.gallery = Gallery()
@@ -59,7 +59,7 @@ class Contents:
         body = push.body
         content_type = push.header(b"content-type")
         if body and looks_multipart(body, content_type):
-            parts, odd = split(body, content_type)
+            parts, odd = split(body, content_type, limits)
             self.anomalies += odd
             for part in parts:
                 self._part(part)

@@ -16,6 +16,7 @@ from .families import read
 from .fields import Fields, text
 from .identity import Known, claim_of, plain_address
 from .keys import is_resent, key_of, take_flags
+from .multipart import USUAL_LIMITS, MultipartLimits
 from .pictures import Gallery
 from .reading import Reading
 
@@ -41,6 +42,7 @@ class Decoder:
     :param devices: the ``[devices]`` of the config.
     :param others: decoders of plugins; they are asked when something was not
         understood, and the first that gives events replaces ours.
+    :param limits: of multipart bodies.
     """
 
     def __init__(
@@ -48,7 +50,9 @@ class Decoder:
         journal_word: str = "live",
         devices: Mapping[str, DeviceTable] = {},
         others: Sequence[Other] = (),
+        limits: MultipartLimits = USUAL_LIMITS,
     ) -> None:
+        self._limits = limits
         self._word = journal_word
         self._known = Known(devices)
         self._others = tuple(others)
@@ -69,7 +73,7 @@ class Decoder:
         return events
 
     def _decode(self, push: Push, seq: int) -> tuple[Event, ...]:
-        contents = Contents(push)
+        contents = Contents(push, self._limits)
         peer = plain_address(push.peer.ip)
         documents = contents.documents or [_without_document(contents)]
         read_so_far = []

@@ -18,7 +18,7 @@ from .boundary import (
 )
 from .part_head import Part, read_head
 
-__all__ = ["MultipartLimits", "Part", "looks_multipart", "payloads", "split"]
+__all__ = ["USUAL_LIMITS", "MultipartLimits", "Part", "looks_multipart", "payloads", "split"]
 
 _SIZED_HEAD = re.compile(
     rb"\r\nContent-Disposition: [^\r\n]*\r\nContent-Type: ([^\r\n]*)\r\n"
@@ -56,7 +56,9 @@ def split(
     return parts, tuple(Anomaly(name, detail or "") for name, detail in splitter.odd.items())
 
 
-def payloads(body: bytes, content_type: bytes | None) -> list[tuple[int, int, bytes]]:
+def payloads(
+    body: bytes, content_type: bytes | None, limits: MultipartLimits = USUAL_LIMITS
+) -> list[tuple[int, int, bytes]]:
     """
     Where the payloads of *body* are, each with its Content-Type: all of *body* when it is not multipart.
 
@@ -67,7 +69,7 @@ def payloads(body: bytes, content_type: bytes | None) -> list[tuple[int, int, by
     places = _usual_payloads(body, content_type)
     if places is not None:
         return places
-    splitter = _Splitter(body, USUAL_LIMITS)
+    splitter = _Splitter(body, limits)
     places = [(part.start, part.end, _content_type(part)) for part in splitter.parts(content_type)]
     if splitter.begin and not (places and places[0][0] == 0):
         places.insert(0, (0, splitter.begin, b""))

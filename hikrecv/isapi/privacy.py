@@ -13,7 +13,7 @@ from hikrecv.push import Anomaly, Push
 
 from .document import kind_of
 from .encodings import is_utf16
-from .multipart import payloads
+from .multipart import USUAL_LIMITS, MultipartLimits, payloads
 from .personal import Sought, Span, TooManyValues, hides_keys, readable, sought
 
 _PICTURES = frozenset(("jpeg", "png", "gif", "bmp", "empty"))
@@ -25,19 +25,21 @@ _JPEG = b"\xff\xd8\xff"
 _WRAPPED = re.compile(rb"%(?:7b|5b|3c)")
 
 
-def mask(push: Push, table: Privacy) -> Push:
+def mask(push: Push, table: Privacy, limits: MultipartLimits = USUAL_LIMITS) -> Push:
     """
     *push* with what *table* names made unreadable: byte for byte, so that nothing moves.
 
     Every byte of a value becomes ``*``, every digit of a number ``1``.  Pictures are not
     looked into.  A text that cannot be searched (UTF-16, percent-encoded, base64) is
     kept, and the push says ``not-masked``; or it is withheld, and blanks stand for it.
+
+    :param limits: those with which the push will be decoded, so that no part escapes.
     """
     if not table.mask:
         return push
     masker = _Masker(_sought(table.mask), withhold=table.unreadable == "withhold")
     target = masker.query(push.target)
-    body = masker.body(push.body, push.header(b"content-type"))
+    body = masker.body(push.body, push.header(b"content-type"), limits)
     anomalies = (*push.anomalies, Anomaly("masked"), *masker.anomalies)
     return msgspec.structs.replace(push, target=target, body=body, anomalies=anomalies)
 
@@ -63,10 +65,10 @@ class _Masker:
             return target
         return path + mark + self._form(query)
 
-    def body(self, body: bytes, content_type: bytes | None) -> bytes:
+    def body(self, body: bytes, content_type: bytes | None, limits: MultipartLimits) -> bytes:
         view, at = memoryview(body), 0
         pieces: list[bytes | memoryview] = []
-        for start, end, declared in payloads(body, content_type):
+        for start, end, declared in payloads(body, content_type, limits):
             if body[start : start + 2] == b"\xff\xd8":
                 continue
             changed = self._payload(view[start:end], declared)

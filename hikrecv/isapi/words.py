@@ -14,11 +14,27 @@ _KINDS = {"human": "human", "vehicle": "vehicle", "non-motor": "bicycle or the l
 _DIRECTIONS = {"enter": "entering", "in": "entering", "exit": "leaving", "leave": "leaving", "out": "leaving"}
 
 
-def visible(text: str) -> str:
-    """*text* with every control, format and bidirectional character shown as its escape."""
+def visible(text: str, keep: str = "") -> str:
+    """*text* with every control, format and bidirectional character but *keep* shown as its escape."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_shown(each) if unicodedata.category(each) in _HIDDEN else each for each in text)
+    return "".join(_shown(each) if _is_hidden(each) and each not in keep else each for each in text)
+
+
+def visible_json(line: str) -> str:
+    """The same JSON, with those characters in JSON's own escapes: fit for a terminal."""
+    if line.isascii() and "\x7f" not in line:
+        return line
+    return "".join(_escaped(each) if _is_hidden(each) and each != "\n" else each for each in line)
+
+
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character) in _HIDDEN
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def _shown(character: str) -> str:

@@ -16,11 +16,13 @@ from ..config import JournalTable
 from ..errors import Gone, JournalBroken, JournalError, JournalFull, StateError
 from ..push import Push
 from .committer import Committer
+from .damages import Damages, refuse
 from .pool import Pool
 from .quarantine import keep_copy
 from .record import NOTE, PUSH, Damaged, Entry, Note, note_parts, push_head, record_size
 from .recovery import Recovered, Report, recover
 from .retention import Retained, Rules, SteadyClock
+from .room import shortage
 from .scribe import Scribe, Waiting
 from .segment import PAGE
 from .state import Layout
@@ -29,6 +31,8 @@ from .view import View, pushes
 
 MOST_QUEUED = 1_000_000_000
 """Bytes that may wait for the disk.  Whoever appends has a bound of its own; this one is the last."""
+GATHERED_BYTES = 1_000_000
+"""Bytes that are gathered at most before the journal's thread gets them."""
 _CLOSED = JournalError("the journal is closed: the receiver is stopping")
 
 
@@ -52,6 +56,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     :param bytes: what the segments take of *budget*, spares included.
     :param full: why nothing can be kept at the moment, or "".
     :param broken: why nothing will be kept any more, or "".
+    :param tight: why the oldest go although there is budget left (the disk is full), or "".
+    :param damaged: how many numbers cannot be read, as far as anybody tried.
     :param queued: records that wait for the disk, and *queued_bytes* what they take.
     :param seconds: time spent in writing and syncing *groups* groups of *records* records.
     """
@@ -65,7 +71,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     segments: int
     spares: int
     full: str
+    tight: str
     broken: str
+    damaged: int
     queued: int
     queued_bytes: int
     groups: int
@@ -82,6 +90,8 @@ class Journal:
 
     :ivar word: the journal's word, part of every event's id.
     :ivar report: what was found when it was opened.
+    :ivar damages: hears of what cannot be read, and counts it.
+    :ivar shortage: a sentence when the disk is too small for what the journal may take, else "".
     """
 
     def __init__(
@@ -93,9 +103,15 @@ class Journal:
         rules: Rules,
         from_thread: Callable[..., object],
         on_broken: Callable[[JournalBroken], object],
+        on_damage: Callable[[str], object] | None,
         wall: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
+        self.shortage = ""
+        self.damages = Damages(on_damage or str, self.quarantine, monotonic)
+        self._on_damage: Callable[[Damaged], object] = refuse if on_damage is None else self.damages
+        for damaged in recovered.report.damages:
+            self.damages.know(damaged)
         self.word: str = recovered.word
         self.report: Report = recovered.report
         self.view = view
@@ -109,6 +125,8 @@ class Journal:
         self._rounds: set[Deferred[Retained]] = set()
         self._last = recovered.last
         self._queued = self._queued_bytes = 0
+        self._gathered: list[Waiting] = []
+        self._gathered_bytes = 0
         self._thread: Thread | None = None
         self._closed: Deferred[None] | None = None
 
@@ -120,6 +138,7 @@ class Journal:
         *,
         from_thread: Callable[..., object],
         on_broken: Callable[[JournalBroken], object],
+        on_damage: Callable[[str], object] | None = None,
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         acknowledged: int = 0,
@@ -132,6 +151,8 @@ class Journal:
 
         :param from_thread: calls a function with arguments on the caller's thread: `reactor.callFromThread`.
         :param on_broken: called once, when a write or a sync failed; the service then has to stop.
+        :param on_damage: gets a sentence, in the thread that reads, for what cannot be read: each number once.
+            Without it reading on through damage is an error.
         :param acknowledged: the highest number that index and ledger remember: if the journal does not have
             it, that is reported, and no number up to it is given again.
         :param zeroed: retired segments are zeroed before they are used again.
@@ -140,10 +161,11 @@ class Journal:
         :raises StateError: when it cannot be read or written.
         """
         store, layout = store or Store(), Layout(state)
-        rules = Rules.of(table, PAGE)
         now = partial(_nanoseconds, wall)
         recovered = _recover(store, layout, acknowledged)
         total = sum(segment.size for segment in recovered.used)
+        disk = store.free(state) + total + sum(segment.size for segment in recovered.spares)
+        rules = Rules.of(table, PAGE, disk)
         pool = Pool(
             store, layout, rules, generation=recovered.generation, total=total, now=now, zeroed=zeroed
         )
@@ -156,9 +178,12 @@ class Journal:
             rules=rules,
             from_thread=from_thread,
             on_broken=on_broken,
+            on_damage=on_damage,
             wall=wall,
             monotonic=monotonic,
         )
+        ballast = table.ballast if layout.ballast.name in store.names(state) else 0
+        journal.shortage = shortage(table, disk + ballast, state)
         if threaded:
             journal._start()
         return journal
@@ -184,8 +209,27 @@ class Journal:
         size = record_size(len(head), len(body))
         self._queued += 1
         self._queued_bytes += size
-        self._committer.put(Waiting(self._last, kind, at, head, body, size, durable))
+        self._gather(Waiting(self._last, kind, at, head, body, size, durable))
         return Appended(self._last, durable)
+
+    def _gather(self, item: Waiting) -> None:
+        # A thread that is woken for each record takes the interpreter's lock from the reactor twice, and
+        # syncs for one or two.  So a lone record goes at once, and what comes with others in one turn of the
+        # reactor goes together at the turn's end.
+        if self._queued == 1 or self._thread is None:
+            self._committer.put(item)
+            return
+        if not self._gathered:
+            self._from_thread(self._hand_over)
+        self._gathered.append(item)
+        self._gathered_bytes += item.size
+        if self._gathered_bytes >= GATHERED_BYTES:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered, self._gathered_bytes = self._gathered, [], 0
+        for item in gathered:
+            self._committer.put(item)
 
     def _settle(self, group: Sequence[Waiting], error: JournalError | None) -> None:
         self._queued -= len(group)
@@ -224,19 +268,20 @@ class Journal:
             if isinstance(item, Entry):
                 return item
             if isinstance(item, Damaged):
-                raise JournalError(f"number {seq} cannot be read: {item.reason}")
+                self._on_damage(item)
+                refuse(item)
         raise Gone(f"there is no push with number {seq}; the last on disk is {self.durable}")
 
     def entries(
-        self, start: int, stop: int | None = None, *, damage: Callable[[Damaged], None] | None = None
+        self, start: int, stop: int | None = None, *, damage: Callable[[Damaged], object] | None = None
     ) -> Iterator[Entry]:
         """
         The pushes from number *start* to before *stop*, as far as they are on disk now, in order.
 
-        :param damage: hears of what cannot be read, at its place in the order.
+        :param damage: hears of what cannot be read, at its place in the order, instead of `on_damage`.
         :raises Gone: when *start* is no longer kept, or is retired while it is being read.
         """
-        return pushes(self.items(start, stop), damage)
+        return pushes(self.items(start, stop), damage or self._on_damage)
 
     def items(self, start: int, stop: int | None = None) -> Iterator[Entry | Note | Damaged]:
         """The same with the notes, and with what cannot be read."""
@@ -278,7 +323,8 @@ class Journal:
     def quarantine(self, damaged: Damaged) -> None:
         """Keep a copy of the damaged bytes beside the journal."""
         store, layout = self.view().store, self.view().layout
-        self._committer.put(lambda: keep_copy(store, layout, damaged))
+        # Among the chores, so that the segment is not used again while it is copied, and nobody waits for it.
+        self._committer.put(lambda: self._scribe.chores.append(keep_copy(store, layout, damaged)))
 
     def status(self) -> Status:
         """How the journal is."""
@@ -293,6 +339,8 @@ class Journal:
             segments=len(scribe.used),
             spares=len(scribe.pool.spares),
             full=scribe.full,
+            tight=scribe.tight,
+            damaged=self.damages.count,
             broken=str(committer.broken or ""),
             queued=self._queued,
             queued_bytes=self._queued_bytes,
@@ -309,6 +357,7 @@ class Journal:
         """Write what is queued, and let go of the files.  No append succeeds afterwards."""
         if self._closed is None:
             self._closed = Deferred()
+            self._hand_over()
             self._committer.put(self._committer.end)
             if self._thread is None:
                 self._committer.run_out()

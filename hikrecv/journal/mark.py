@@ -14,10 +14,16 @@ from .store import Store, contents
 # write into the page cache.  Whatever version of it survives a power cut is true, if perhaps old.  It tells
 # other processes what they may show (nothing leaves the receiver before it is on disk), and it is what the
 # segments are held against at start: an acknowledged number that they do not have is an alarm.
+#
+# Behind it in the same file stands the begin: the number from which on everything should be there.  It moves
+# when a segment is retired, and is synced before that is done: whatever is missing above it was lost.
 
+BEGIN_AT = 64
 _FIELDS = struct.Struct("<8sQQQ")
 _SUM = struct.Struct("<Q")
 _MAGIC = b"hikmark\1"
+_BEGIN = struct.Struct("<8sQ")
+_BEGIN_MAGIC = b"hikbegn\1"
 
 
 class Mark(NamedTuple):
@@ -46,3 +52,19 @@ def read_mark(store: Store, path: Path) -> Mark | None:
     if digest(data[: _FIELDS.size]) != _SUM.unpack_from(data, _FIELDS.size)[0]:
         return None
     return Mark(*_FIELDS.unpack_from(data)[1:])
+
+
+def pack_begin(seq: int) -> bytes:
+    """The bytes at `BEGIN_AT` that say where the journal begins."""
+    fields = _BEGIN.pack(_BEGIN_MAGIC, seq)
+    return fields + _SUM.pack(digest(fields))
+
+
+def read_begin(store: Store, path: Path) -> int:
+    """The number from which on everything should be there, or 0 when that is not known."""
+    data = (contents(store, path) or b"")[BEGIN_AT:]
+    if len(data) < _BEGIN.size + _SUM.size or not data.startswith(_BEGIN_MAGIC):
+        return 0
+    if digest(data[: _BEGIN.size]) != _SUM.unpack_from(data, _BEGIN.size)[0]:
+        return 0
+    return int(_BEGIN.unpack_from(data)[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from errno import EDQUOT, ENOSPC
 
 from ..errors import JournalFull
 from .quarantine import drop_copies
@@ -13,10 +14,15 @@ from .segment import DATA, Segment
 from .state import Layout
 from .store import NO_ROOM, Store
 
+_DISK_FULL = frozenset({ENOSPC, EDQUOT})
 _SPARES = 2
 """Retired segments that are kept to be written on again; a further one is removed."""
 _ZEROS = bytes(1 << 20)
 _SLICE = 4
+
+
+class DiskFull(JournalFull):
+    """The disk has no room for a file of that size; for a smaller one, perhaps, or when another one goes."""
 
 
 class Pool:
@@ -42,6 +48,7 @@ class Pool:
     ) -> None:
         self._store, self._layout, self._rules, self._now = store, layout, rules, now
         self._generation, self._zeroed = generation, zeroed
+        self._owed = 0
         self.spares: deque[Segment] = deque()
         self.total = total
 
@@ -67,15 +74,20 @@ class Pool:
         """
         Prepare a new file.
 
-        :raises JournalFull: when the disk, or the process's files, are exhausted.
+        :raises DiskFull: when the disk has no room for it.
+        :raises JournalFull: when the process's files are exhausted.
         """
+        # What the ballast gave back is for the ledger and the index, not for the journal to grow into.
+        if self._owed and self._store.free(self._layout.state) < size + self._owed:
+            raise DiskFull(self._sentence(size, "what is left is for the ledger"))
         segment = self._fresh(size)
         path = self._layout.segment(segment.generation)
         try:
             fd = self._store.create(path, size)
         except OSError as error:
             if error.errno in NO_ROOM:
-                raise JournalFull(self._sentence(size, error)) from None
+                full = DiskFull if error.errno in _DISK_FULL else JournalFull
+                raise full(self._sentence(size, str(error.strerror))) from None
             raise
         try:
             self._store.write(fd, [segment.pack()], 0)
@@ -135,9 +147,11 @@ class Pool:
         self._store.unlink(self._layout.segment(segment.generation))
         self.total -= segment.size
 
-    def drop_ballast(self) -> None:
-        """Give the ballast's bytes to whoever needs them: the ledger, above all."""
-        self._store.unlink(self._layout.ballast)
+    def drop_ballast(self, size: int) -> None:
+        """Give the ballast's *size* bytes to whoever needs them: the ledger, above all."""
+        if self._layout.ballast.name in self._store.names(self._layout.state):
+            self._store.unlink(self._layout.ballast)
+            self._owed = size
 
     def take_ballast(self, size: int) -> None:
         """Lay it in again when there is room for it and two more segments."""
@@ -145,6 +159,7 @@ class Pool:
             return
         with suppress(OSError):  # there already, or no room after all: it is a precaution, not a promise
             self._store.close(self._store.create(self._layout.ballast, size))
+            self._owed = 0
 
     def _fresh(self, size: int) -> Segment:
         self._generation += 1
@@ -158,8 +173,8 @@ class Pool:
             self._store.sync(fd)
             yield
 
-    def _sentence(self, size: int, error: OSError) -> str:
+    def _sentence(self, size: int, why: str) -> str:
         return (
-            f"no room for another {size // 1000} kB at {self._layout.journal} ({error.strerror}):"
+            f"no room for another {size // 1000} kB at {self._layout.journal} ({why}):"
             " free some space, or lower `keep` or `max` in [journal]"
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 from .record import Damaged
 from .state import Layout
@@ -13,9 +15,9 @@ MOST = 64_000_000
 _CHUNK = 1 << 20
 
 
-def keep_copy(store: Store, layout: Layout, damaged: Damaged) -> None:
+def keep_copy(store: Store, layout: Layout, damaged: Damaged) -> Iterator[None]:
     """
-    Copy the bytes into ``quarantine/<segment>-<offset>``, once.
+    Copy the bytes into ``quarantine/<segment>-<offset>``, once, as the result is iterated.
 
     For want of room nothing is copied: the bytes stay in the segment until it is retired.
     """
@@ -23,7 +25,7 @@ def keep_copy(store: Store, layout: Layout, damaged: Damaged) -> None:
     name = f"{damaged.segment}-{damaged.start}"
     try:
         if 0 < size <= MOST - _taken(store, layout) and name not in store.names(layout.quarantine):
-            _copy(store, layout, damaged, store.create(layout.quarantine / name, 0))
+            yield from _copy(store, layout, damaged, layout.quarantine / name)
     except OSError:
         store.unlink(layout.quarantine / name)
 
@@ -36,15 +38,19 @@ def drop_copies(store: Store, layout: Layout, segment: str) -> None:
                 store.unlink(layout.quarantine / name)
 
 
-def _copy(store: Store, layout: Layout, damaged: Damaged, target: int) -> None:
+def _copy(store: Store, layout: Layout, damaged: Damaged, path: Path) -> Iterator[None]:
     source = store.open(layout.journal / damaged.segment)
     try:
-        for offset in range(damaged.start, damaged.end, _CHUNK):
-            data = store.read(source, min(_CHUNK, damaged.end - offset), offset)
-            store.write(target, [data], offset - damaged.start)
+        target = store.create(path, 0)
+        try:
+            for offset in range(damaged.start, damaged.end, _CHUNK):
+                data = store.read(source, min(_CHUNK, damaged.end - offset), offset)
+                store.write(target, [data], offset - damaged.start)
+                yield
+        finally:
+            store.close(target)
     finally:
         store.close(source)
-        store.close(target)
 
 
 def _taken(store: Store, layout: Layout) -> int:

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from ..errors import StateError
-from .mark import Mark, read_mark
+from .damages import refuse
+from .mark import Mark, read_begin, read_mark
 from .record import Damaged, Entry, Note
 from .segment import DATA, Segment, Window, header_at
 from .state import Layout, check_format, read_word
@@ -26,11 +27,19 @@ class JournalReader:
     It shows what is on disk for certain.  After a crash the last group may become visible only when the
     receiver was started again.
 
+    :param on_damage: hears of what cannot be read and was asked for; by default that is an error.
     :raises StateError: when there is no journal.
     :raises StateTooNew: when a newer hikrecv wrote it.
     """
 
-    def __init__(self, state: Path, *, store: Store | None = None) -> None:
+    def __init__(
+        self,
+        state: Path,
+        *,
+        store: Store | None = None,
+        on_damage: Callable[[Damaged], object] = refuse,
+    ) -> None:
+        self._on_damage = on_damage
         self._store, self._layout = store or Store(), Layout(state)
         self._names: frozenset[str] = frozenset()
         self._passed: list[tuple[int, int]] = []
@@ -87,10 +96,10 @@ class JournalReader:
         return self.view.items(start, stop)
 
     def entries(
-        self, start: int, stop: int | None = None, *, damage: Callable[[Damaged], None] | None = None
+        self, start: int, stop: int | None = None, *, damage: Callable[[Damaged], object] | None = None
     ) -> Iterator[Entry]:
-        """The pushes among them; *damage* hears of what cannot be read."""
-        return pushes(self.items(start, stop), damage)
+        """The pushes among them; *damage*, or else `on_damage`, hears of what cannot be read."""
+        return pushes(self.items(start, stop), damage or self._on_damage)
 
     def _segment_names(self) -> frozenset[str]:
         try:
@@ -105,7 +114,9 @@ class JournalReader:
             try:
                 used = self._used()
                 reach = self._reach(used[-1], mark) if used else mark
-                return View(self._store, self._layout, used, reach)
+                # The begin is moved before a segment goes, so it has to be looked at after the segments.
+                begin = read_begin(self._store, self._layout.mark)
+                return View(self._store, self._layout, used, reach, begin=begin)
             except FileNotFoundError:
                 continue  # retired between the look at the directory and the look into the file
 

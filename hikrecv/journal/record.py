@@ -61,6 +61,16 @@ class Damaged(msgspec.Struct, frozen=True):
     start: int = 0
     end: int = 0
 
+    @property
+    def sentence(self) -> str:
+        """For people: which numbers, why, and where more is said."""
+        one = (
+            f"number {self.first} is"
+            if self.first == self.last
+            else f"numbers {self.first} to {self.last} are"
+        )
+        return f"{one} damaged and cannot be read: {self.reason}; see `hikrecv verify`"
+
 
 class Header(NamedTuple):
     """The fixed part of a record, see ``docs/reference/segment-format.md``."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from .mark import Mark, read_mark
+from .mark import BEGIN_AT, Mark, pack_begin, read_begin, read_mark
 from .quarantine import keep_copy
 from .record import Damaged
 from .segment import Segment, Window, write_seal
 from .state import Layout, new_word, prepare, read_word, write_word
 from .store import Store
-from .survey import Survey, missing, survey
+from .survey import Survey, missing, missing_before, survey
 from .tail import Tail, examine
 
 _CHUNK = 1 << 20
@@ -63,7 +63,7 @@ def recover(store: Store, layout: Layout, acknowledged: int = 0) -> Recovered:
 class _Recovery:
     def __init__(self, store: Store, layout: Layout, found: Survey, acknowledged: int) -> None:
         self._store, self._layout, self._found = store, layout, found
-        self._mark = read_mark(store, layout.mark)
+        self._mark, self._begin = read_mark(store, layout.mark), read_begin(store, layout.mark)
         self._acknowledged = max(acknowledged, self._mark.seq if self._mark else 0)
         self._used = list(found.used)
         self._damages: list[Damaged] = []
@@ -74,7 +74,8 @@ class _Recovery:
         tail = self._examine_the_last()
         last = self._last(tail)
         for damaged in (*self._damages, *self._cut(tail)):
-            keep_copy(self._store, self._layout, damaged)
+            for _ in keep_copy(self._store, self._layout, damaged):
+                pass
         word, reason = self._word(tail, last)
         cut = tail.cut if tail else 0
         if tail is not None:
@@ -122,7 +123,7 @@ class _Recovery:
                 tail = self._examine(self._used[place], following.previous)
                 self._damages += tail.damages
                 self._seal(place, tail)
-        self._damages += missing(self._used)
+        self._damages += (*missing_before(self._used, self._begin), *missing(self._used))
 
     def _examine_the_last(self) -> Tail | None:
         if not self._used or self._used[-1].end:
@@ -147,7 +148,7 @@ class _Recovery:
         return (Damaged(number, number, "cut", name, tail.end, tail.end + tail.cut),)
 
     def _last(self, tail: Tail | None) -> int:
-        last = tail.last if tail else self._used[-1].last if self._used else 0
+        last = tail.last if tail else self._used[-1].last if self._used else max(self._begin - 1, 0)
         if last < self._acknowledged:
             reason = "acknowledged records are missing at the end of the journal"
             self._damages.append(Damaged(last + 1, self._acknowledged, reason))
@@ -209,6 +210,8 @@ class _Recovery:
         self._ensure_mark()
         fd = self._store.open(self._layout.mark, write=True)
         try:
+            begin = self._begin or (self._used[0].previous if self._used else last) + 1
+            self._store.write(fd, [pack_begin(begin)], BEGIN_AT)
             self._store.write(fd, [mark.pack()], 0)
             self._store.sync(fd)
         finally:

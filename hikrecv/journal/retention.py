@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from ..config import JournalTable
+from .room import fitting
 from .segment import Segment
 
 _EPOCH = 1_577_836_800_000_000_000
@@ -43,7 +44,7 @@ class Rules(msgspec.Struct, frozen=True):
     :param keep: nanoseconds.
     :param budget: bytes of all files of the journal.
     :param hold: bytes by which a reaction may lag and still hold what it waits for.
-    :param size: bytes of an ordinary segment: a quarter of the budget at most.
+    :param size: bytes of an ordinary segment: a quarter at most of the budget, and of what the disk gives.
     """
 
     keep: int
@@ -52,11 +53,15 @@ class Rules(msgspec.Struct, frozen=True):
     size: int
 
     @classmethod
-    def of(cls, table: JournalTable, page: int) -> Rules:
-        """The rules of a table; sizes come in whole pages."""
-        size = max(min(table.segment, table.max // 4) // page * page, 4 * page)
+    def of(cls, table: JournalTable, page: int, disk: int) -> Rules:
+        """The rules of a table on a disk that gives so many bytes; sizes come in whole pages."""
+        size = max(fitting(min(table.segment, table.max // 4), disk) // page * page, 4 * page)
         hold = table.max // 4 if table.hold_max is None else table.hold_max
         return cls(int(table.keep * 1e9), table.max, min(hold, table.max - 3 * size), size)
+
+    def hold_within(self, taken: int) -> int:
+        """`hold` when the disk is full and the journal has no more than *taken* bytes to go round in."""
+        return min(self.hold, taken - 3 * self.size)
 
 
 def may_go(used: Sequence[Segment], holds: Mapping[str, int], hold: int) -> tuple[bool, tuple[Loser, ...]]:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 import msgspec
 from twisted.internet.defer import Deferred
 
 from ..errors import JournalFull
-from .mark import Mark
-from .pool import Pool
+from .mark import BEGIN_AT, Mark, pack_begin
+from .pool import DiskFull, Pool
 from .record import PADS, frame
 from .recovery import Recovered
 from .retention import Loser, Retained, Rules, may_go, newest_of_oldest
+from .room import SMALLEST
 from .segment import DATA, PAGE, STEP, Index, Segment, index_size, segment_size, write_seal
 from .state import Layout
 from .store import NO_ROOM, Buffer, Store
+
+T = TypeVar("T")
 
 
 class Waiting(msgspec.Struct):
@@ -61,6 +65,8 @@ class Scribe:
 
     :param now: wall clock, nanoseconds since 1970.
     :param ballast: bytes to hold back for the day when the disk is full.
+    :ivar full: why nothing can be kept, or "".
+    :ivar tight: why the oldest go although there is budget left, or "".
     """
 
     def __init__(
@@ -80,7 +86,7 @@ class Scribe:
         self.used = recovered.used
         self.mark = recovered.mark
         self.indexes: dict[int, Index] = {}
-        self.full = ""
+        self.full = self.tight = ""
         self.chores: deque[Iterator[None]] = deque()
         self._holds: Mapping[str, int] | None = None
         self._losers: dict[str, Loser] = {}
@@ -179,11 +185,24 @@ class Scribe:
         while self.chores and not (ordinary and self.pool.spares):
             self.do_chore()
         try:
-            _finish(self._prepare() if ordinary else self._make_room(size))
-            return self.pool.spares.popleft() if ordinary else self.pool.create(size)
+            return _finish(self._obtain(size))
+        except DiskFull as full:
+            return self._smaller(segment_size(record), full)
         except JournalFull:
-            self.pool.drop_ballast()
+            self.pool.drop_ballast(self._ballast)
             raise
+
+    def _smaller(self, least: int, full: DiskFull) -> Segment:
+        """A segment as large as the disk still has room for, though none of the old may go."""
+        size = self._rules.size // 2 // PAGE * PAGE
+        while size >= max(least, SMALLEST):
+            with suppress(DiskFull):
+                return self.pool.create(size)
+            size = size // 2 // PAGE * PAGE
+        with suppress(DiskFull):
+            return self.pool.create(least)
+        self.pool.drop_ballast(self._ballast)
+        raise full
 
     def _begin(self, spare: Segment, first: int, *, shorten: bool = False) -> Active:
         try:
@@ -312,9 +331,23 @@ class Scribe:
 
     def _prepare(self) -> Iterator[None]:
         if not self.pool.spares:
-            yield from self._make_room(self._rules.size)
-        if not self.pool.spares:
-            self.pool.put_back(self.pool.create(self._rules.size))
+            self.pool.put_back((yield from self._obtain(self._rules.size)))
+
+    def _obtain(self, size: int) -> Generator[None, None, Segment]:
+        """One of that size, used before or new.  What the disk refuses is taken from the oldest."""
+        yield from self._make_room(size)
+        while not (size == self._rules.size and self.pool.spares):
+            try:
+                segment = self.pool.create(size)
+            except DiskFull as full:
+                if not self._oldest_goes(self._rules.hold_within(self.pool.total)):
+                    raise
+                self.tight = str(full)
+                yield from self._retire_oldest()
+            else:
+                self.tight = ""
+                return segment
+        return self.pool.spares.popleft()
 
     def _make_room(self, size: int) -> Iterator[None]:
         while not self.pool.room_for(size):
@@ -324,11 +357,11 @@ class Scribe:
                 raise JournalFull("the journal's budget is used up and nothing may go: raise [journal] max")
             yield from self._retire_oldest()
 
-    def _oldest_goes(self) -> bool:
+    def _oldest_goes(self, hold: int | None = None) -> bool:
         # Before the reactions' places are known, what they wait for is not ours to remove.
         if self._holds is None or len(self.used) < 2 or self.used[0].generation in self.indexes:
             return False
-        goes, losers = may_go(self.used, self._holds, self._rules.hold)
+        goes, losers = may_go(self.used, self._holds, self._rules.hold if hold is None else hold)
         for loser in losers:
             known = self._losers.get(loser.reaction, loser)
             self._losers[loser.reaction] = Loser(loser.reaction, known.first, loser.last)
@@ -337,9 +370,28 @@ class Scribe:
     def _retire_oldest(self) -> Iterator[None]:
         work = self.pool.retire(self.used[0])
         self.used = self.used[1:]
+        begin = self.used[0].previous + 1
+        written = self._move_begin(begin)
         yield from work
+        if not written:
+            self._move_begin(begin)
+
+    def _move_begin(self, seq: int) -> bool:
+        """Say that nothing below *seq* need be there; False when there was no room even for that."""
+        try:
+            self._store.write(self._mark_fd, [pack_begin(seq)], BEGIN_AT)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            return False
+        self._store.sync(self._mark_fd)
+        return True
 
 
-def _finish(work: Iterator[None]) -> None:
-    for _ in work:
-        pass
+def _finish(work: Generator[None, None, T]) -> T:
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: T = end.value
+            return result

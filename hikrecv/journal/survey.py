@@ -86,6 +86,13 @@ def _look(store: Store, layout: Layout, name: str) -> tuple[Segment | None, int]
         store.close(fd)
 
 
+def missing_before(used: Sequence[Segment], begin: int) -> tuple[Damaged, ...]:
+    """The numbers before the first segment that were never retired; *begin* as :func:`read_begin` says it."""
+    if not begin or not used or used[0].previous < begin:
+        return ()
+    return (Damaged(begin, used[0].previous, "the segment at the beginning is missing"),)
+
+
 def missing(used: Sequence[Segment]) -> tuple[Damaged, ...]:
     """The numbers that no segment has, although the segment after them knows that they were written."""
     return tuple(

@@ -8,6 +8,7 @@ import msgspec
 
 from .record import Damaged
 from .segment import DATA, PAGE, Segment, good_copies, read_index
+from .survey import missing_before
 from .view import Found, View
 
 
@@ -36,6 +37,8 @@ def verify(view: View) -> Iterator[Verdict]:
     ends = {segment.name: segment.end or view.mark.end for segment in view.segments}
     total = sum(ends.values()) - DATA * len(ends)
     done = 0
+    for damaged in missing_before(view.segments, view.begin):
+        yield Verdict("", damaged.last, 0, total, damaged)
     for segment in view.segments:
         for reason in _flaws(view, segment):
             damaged = Damaged(0, 0, reason, segment.name)
@@ -48,6 +51,25 @@ def verify(view: View) -> Iterator[Verdict]:
         else:
             done += found.end - found.start
             yield Verdict(found.segment, found.last, done, total, found)
+
+
+def look_over(view: View) -> Iterator[Damaged]:
+    """
+    What is damaged in segments of which the last page says so: one look each, and a walk where it is due.
+
+    What was overwritten or cut off at random usually took the index with it; the rest is found on reading.
+
+    :raises Gone: when a segment is retired meanwhile.
+    """
+    for segment in view.segments:
+        if segment.end and _index_is_damaged(view, segment):
+            found = view.records(segment.first, segment.last + 1)
+            yield from (item for item in found if isinstance(item, Damaged))
+
+
+def _index_is_damaged(view: View, segment: Segment) -> bool:
+    with view.window(segment) as window:
+        return read_index(window, segment) is None
 
 
 def _flaws(view: View, segment: Segment) -> Iterator[str]:

@@ -38,6 +38,7 @@ class View(msgspec.Struct, frozen=True):
     at any moment: what is read then fails its check, and a look at the directory tells that from damage.
 
     :param indexes: of segments that have none on disk yet.
+    :param begin: the number from which on everything should be there; 0 when that is not known.
     """
 
     store: Store
@@ -45,6 +46,7 @@ class View(msgspec.Struct, frozen=True):
     segments: tuple[Segment, ...]
     mark: Mark
     indexes: Mapping[int, Index] = {}
+    begin: int = 0
 
     @property
     def first(self) -> int:
@@ -55,6 +57,10 @@ class View(msgspec.Struct, frozen=True):
     def last(self) -> int:
         """The highest number that is on disk."""
         return self.mark.seq
+
+    def word_of(self, seq: int) -> str:
+        """The journal's word when *seq* was kept, whether that can be read or not; "" when it is not kept."""
+        return next((segment.word for segment in reversed(self.segments) if segment.first <= seq), "")
 
     def items(self, start: int, stop: int | None = None) -> Iterator[Entry | Note | Damaged]:
         """
@@ -139,12 +145,10 @@ def _gone(segment: Segment) -> Gone:
     return Gone(f"numbers {segment.first} to {segment.last} were retired while they were being read")
 
 
-def pushes(
-    items: Iterable[Entry | Note | Damaged], damage: Callable[[Damaged], None] | None = None
-) -> Iterator[Entry]:
+def pushes(items: Iterable[Entry | Note | Damaged], damage: Callable[[Damaged], object]) -> Iterator[Entry]:
     """The pushes among *items*; *damage* hears of what cannot be read: nothing is skipped silently."""
     for item in items:
         if isinstance(item, Entry):
             yield item
-        elif damage is not None and isinstance(item, Damaged):
+        elif isinstance(item, Damaged):
             damage(item)

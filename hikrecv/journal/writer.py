@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from hikrecv.errors import LedgerError
+from hikrecv.errors import LedgerBusy, LedgerError
 
 from .database import can_wait, in_passing, storable, transaction
 
@@ -98,7 +98,7 @@ def in_words(name: str) -> Iterator[None]:
         yield
     except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
         if isinstance(error, sqlite3.Error) and in_passing(error):
-            raise LedgerError(f"the ledger {name} cannot be used now: {error}") from error
+            raise LedgerBusy(f"the ledger {name} cannot be used now: {error}") from error
         raise LedgerError(
             f"the ledger {name} is damaged ({error}), so nobody knows what the reactions have done; {CURE}"
         ) from error

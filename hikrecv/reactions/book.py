@@ -20,6 +20,8 @@ Run = Callable[..., Deferred[Any]]
 
 LAZY = 1.0
 """Seconds after which a cursor is written that moved over unwanted events only."""
+APART = 0.05
+"""Seconds between two writes: each wakes a thread, which costs more than an event that does little."""
 _log = Logger()
 
 
@@ -84,8 +86,8 @@ class Bookkeeper:
     """
     Writes the cursor down: at once after an event, a moment later after others.
 
-    One write is under way at a time, and the next one carries everything that
-    happened meanwhile.  What a crash loses here is repeated, never lost.
+    One write is under way at a time, `APART` from the one before, and carries
+    everything that happened meanwhile.  What a crash loses here is repeated, never lost.
 
     :param sync: have each write on disk: at most once, a cursor that a crash loses
         makes a doubtful case of an event that was done.
@@ -100,21 +102,28 @@ class Bookkeeper:
         self._noted: set[Place] = set()
         self._done_at: float | None = None
         self._writing: Deferred[None] | None = None
+        self._in_haste = sync
+        self._next = float("-inf")
         self._timer: Any = None
 
     def finish(self, seq: int, n: int, done_at: float | None) -> None:
         """The event has ended; when it was done, or None when it was not."""
         self._order.finish(seq, n)
         self._done_at = done_at or self._done_at
-        self._begin()
+        wait = 0.0 if self._in_haste else self._next - self._clock.seconds()
+        if wait <= 0.0:
+            self._begin()
+        else:
+            self._later(wait)
 
     def moved(self) -> None:
-        """The cursor went over events that nobody wanted."""
-        if self._writing is None and self._timer is None:
-            self._timer = self._clock.callLater(LAZY, self._begin)
+        """The cursor went over events that nobody wanted; what is due already is due sooner."""
+        if self._timer is None:
+            self._later(LAZY)
 
     async def flush(self) -> None:
         """Return when everything is in the ledger."""
+        self._in_haste = True
         self._begin()
         while self._writing is not None:
             ended: Deferred[None] = Deferred()
@@ -127,6 +136,13 @@ class Bookkeeper:
         if self._writing is not None:
             self._writing.cancel()
 
+    def _later(self, seconds: float) -> None:
+        if self._writing is not None:
+            return
+        if self._timer is None or self._timer.getTime() > self._clock.seconds() + seconds:
+            self._cancel_timer()
+            self._timer = self._clock.callLater(seconds, self._begin)
+
     def _begin(self) -> None:
         self._cancel_timer()
         if self._writing is None:
@@ -137,18 +153,26 @@ class Bookkeeper:
 
     async def _write(self) -> None:
         try:
-            while True:
-                cursor, beyond = self._order.cursor, set(self._order.beyond)
-                self._noted &= beyond
-                fresh = sorted(beyond - self._noted)
-                if cursor == self._written and not fresh:
-                    return
+            while (news := self._news()) is not None:
+                cursor, fresh = news
                 at, self._done_at = self._done_at, None
                 await self._book.write(cursor, fresh, at, sync=self._sync and at is not None)
                 self._written = cursor
                 self._noted.update(fresh)
+                if not self._in_haste:
+                    self._next = self._clock.seconds() + APART
+                    break
         finally:
             self._writing = None
+        if self._news() is not None:
+            self._later(APART)
+
+    def _news(self) -> tuple[int, list[Place]] | None:
+        """The cursor and what is done above it, as far as the ledger does not know."""
+        cursor, beyond = self._order.cursor, set(self._order.beyond)
+        self._noted &= beyond
+        fresh = sorted(beyond - self._noted)
+        return None if cursor == self._written and not fresh else (cursor, fresh)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None and self._timer.active():

@@ -127,7 +127,10 @@ def _reaction(message: Begin, services: MakeServices) -> Reaction:
     reactions, errors = build(config, plugins, made, folder=Path(message.folder))
     if errors:
         raise errors[0]
-    return reactions[message.name]
+    reaction = reactions[message.name]
+    # A stand-in is the receiver's: here it would only hide why this process is of no use.
+    plugins.get(reaction.plugin.name)
+    return reaction
 
 
 def services(reactor: Any, config: Config, state_dir: Path) -> Services:
@@ -142,7 +145,8 @@ def services(reactor: Any, config: Config, state_dir: Path) -> Services:
     agents = Agents(reactor)
     return Services(
         clock=reactor,
-        http=Http(agents(True), reactor, wall=time.time, public=agents.public),
+        http=Http(agents.kept, reactor, wall=time.time, public=agents.public),
+        http_once=Http(agents(True), reactor, wall=time.time, public=agents.public),
         state_dir=state_dir,
         device=Devices(config.devices, agents, reactor),
         wait=partial(blockingCallFromThread, reactor),

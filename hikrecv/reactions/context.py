@@ -40,6 +40,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     :param device: gives the client of a ``[devices.<name>]``; raises Reject for another name.
     :param wait: calls a function on the reactor from another thread, and blocks for its result.
     :param wait_blocks: so the reactor's own thread must not call `wait`; False for a test's clock.
+    :param http_once: for reactions that must do nothing twice; `http` when there is none.
     :param push: reads the push with that seq from the journal, without blocking; raises JournalError.
     """
 
@@ -49,6 +50,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     device: Callable[[str], DeviceClient]
     wait: Callable[..., Any] = _no_reactor
     wait_blocks: bool = True
+    http_once: Http | None = None
     push: Callable[[int], Awaitable[Push]] = _no_journal
 
 
@@ -56,6 +58,7 @@ class Context:
     """
     What a hook is given beside the event.
 
+    :param once: its reaction is at-most-once.
     :ivar name: the reaction's name in the configuration.
     :ivar settings: its own keys, as the plugin's `Settings`; None when it declares none.
     :ivar clock: an IReactorTime; wait with ``twisted.internet.task.deferLater(context.clock, ...)``.
@@ -67,11 +70,11 @@ class Context:
         refuse what is asked of them.
     """
 
-    def __init__(self, name: str, settings: Any, services: Services) -> None:
+    def __init__(self, name: str, settings: Any, services: Services, *, once: bool = False) -> None:
         self.name = name
         self.settings = settings
         self.clock = services.clock
-        self.http = services.http
+        self.http = (services.http_once if once else None) or services.http
         self.log = Logger(namespace=f"hikrecv.reactions.{name}")
         self.attempt = 0
         self.replay = False

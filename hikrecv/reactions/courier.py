@@ -31,7 +31,7 @@ from .status import State, Status
 
 MOST_ZOMBIES = 3
 """With more calls that never came back a reaction is suspended."""
-AT_A_STRETCH = 0.005
+AT_A_STRETCH = 0.02
 """Seconds for which a courier may go on without letting the reactor do something else."""
 _log = Logger()
 

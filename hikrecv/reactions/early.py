@@ -8,7 +8,7 @@ import msgspec
 from twisted.logger import Logger
 
 from hikrecv.config import Config
-from hikrecv.errors import ConfigError, PluginError
+from hikrecv.errors import BrokenPlugin, ConfigError, PluginError
 from hikrecv.isapi.event import Event
 from hikrecv.push import Push
 
@@ -65,6 +65,8 @@ def _listed(
     for name in names:
         try:
             found.append(_one(name, f"hikrecv_{what}", plugins, reactions, services))
+        except BrokenPlugin as error:
+            _log.error("{error}; [{what}] goes on without it", error=error, what=what)
         except PluginError as error:
             errors.append(ConfigError(str(error), f"{what}.plugins"))
     return found, errors

@@ -89,6 +89,19 @@ def _check_marks(subject: object) -> None:
                 raise PluginError(f"its {name} is not marked; write @hookimpl above it")
             if name not in HOOKS and not (function.hikrecv_impl or {}).get("specname"):
                 raise PluginError(f"there is no hook {name}; {_nearest(name)}")
+            _check_arguments(name, function)
+
+
+def _check_arguments(name: str, function: Callable[..., Any]) -> None:
+    """In our words: pluggy's are about itself."""
+    if name not in HOOKS:
+        return
+    known = [each for each in inspect.signature(vars(Hooks)[name]).parameters if each != "self"]
+    for argument, given in inspect.signature(function).parameters.items():
+        if argument not in ("self", *known) and given.default is inspect.Parameter.empty:
+            raise PluginError(
+                f"its {name} has an argument {argument}; it may have {' and '.join(known)}, by these names"
+            )
 
 
 def _nearest(name: str) -> str:

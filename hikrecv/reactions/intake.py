@@ -64,11 +64,14 @@ class Intake:
 
     def pass_over(self, pushes: list[Published]) -> bool:
         """Move over what is not wanted, up to the first push that is; True when there was any."""
+        # Ends have a memory: they must not see a push twice.
+        if self._endings is not None:
+            return False
         before = self._order.read_to
         for seq, events in pushes:
-            # Ends have a memory: they must not see a push twice.
-            if self._endings is not None or any(map(self._wants, self._items(seq, events))):
-                break
+            for event in events:
+                if self._wants(Item(seq, event.n, event)):
+                    return self._order.read_to > before
             self._order.read(seq)
         return self._order.read_to > before
 

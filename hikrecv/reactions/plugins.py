@@ -17,7 +17,7 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-from hikrecv.errors import PluginError
+from hikrecv.errors import BrokenPlugin, PluginError
 
 from .context import Context
 from .files import files_in, import_file
@@ -88,6 +88,7 @@ class Plugins:
         self._sources: dict[str, _Source] = {}
         self._loaded: dict[str, Plugin] = {}
         self._failed: dict[str, Failure] = {}
+        self._refused: dict[str, str] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -108,16 +109,18 @@ class Plugins:
         """
         The plugin of that name, imported if need be.
 
-        :raises PluginError: when there is none or it is broken; it says the cure.
+        :raises PluginError: when there is none; it says the cure.
+        :raises BrokenPlugin: when there is, and it cannot be loaded.
         """
         plugin = self._try(name) if name in self._sources else None
         if plugin is not None:
             return plugin
         if name in self._failed:
-            raise PluginError(f"the plugin {name} is broken: {self._failed[name].reason}")
+            raise BrokenPlugin(f"the plugin {name} is broken: {self._failed[name].reason}")
         near = difflib.get_close_matches(name, self.names, n=1)
         meant = f"did you mean {near[0]}? Else " if near else ""
-        raise PluginError(f"there is no plugin {name!r}; {meant}pip install hikrecv-{name}")
+        unseen = "".join(f"; {folder} was not looked at: {why}" for folder, why in self._refused.items())
+        raise PluginError(f"there is no plugin {name!r}; {meant}pip install hikrecv-{name}{unseen}")
 
     def add(self, name: str, origin: str, load: EntryPoint | Path) -> None:
         """Know a plugin; the second of a name is a failure and the first stays."""
@@ -127,9 +130,10 @@ class Plugins:
         else:
             self._sources[name] = _Source(origin, load)
 
-    def refuse(self, name: str, origin: str, reason: str) -> None:
-        """Record that something cannot be used."""
-        self._fail(name, origin, reason)
+    def refuse(self, folder: str, reason: str) -> None:
+        """Record that the plugins in *folder* are not looked at."""
+        self._refused[folder] = reason
+        self._fail(folder, folder, reason)
 
     def _try(self, name: str) -> Plugin | None:
         if name in self._loaded or name in self._failed:
@@ -175,7 +179,7 @@ def find(
         try:
             files = files_in(folder)
         except PluginError as error:
-            plugins.refuse(str(folder), str(folder), str(error))
+            plugins.refuse(str(folder), str(error))
             continue
         for file in files:
             if _wanted(file.stem, only, without):

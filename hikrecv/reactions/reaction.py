@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hikrecv.config import Common, Config, Cooldown, Seconds
-from hikrecv.errors import ConfigError, PluginError
+from hikrecv.errors import BrokenPlugin, ConfigError, PluginError
 from hikrecv.isapi.event import Event
 
 from . import cooldown as cooldowns
@@ -18,6 +18,7 @@ from .hooks import Hook
 from .plugins import Delivery, Plugin, Plugins
 from .refusals import remote_check_errors, table_errors
 from .settings import NoSettings, check, split
+from .stand_in import stand_in
 
 ACTING_AGE = Seconds(10)
 LATE = 60.0
@@ -97,7 +98,7 @@ def build(
     Every enabled ``[reactions.<name>]`` that is right, and every error of those that are not.
 
     A plugin that is a class is made here, so its ``__init__`` must be quick;
-    what takes time belongs into `hikrecv_start`.
+    what takes time belongs into `hikrecv_start`.  One that is broken has a stand-in.
 
     :param folder: where the configuration lies; ``file:`` secrets are relative to it.
     """
@@ -125,6 +126,9 @@ def _build_one(
         return None, errors
     try:
         plugin = plugins.get(str(table.get("plugin", "")))
+    except BrokenPlugin as error:
+        # What it may be told is not known now.
+        plugin, own = stand_in(str(table["plugin"]), error), {}
     except PluginError as error:
         return None, [*errors, ConfigError(str(error), f"{path}.plugin")]
     settings, wrong = check(own, plugin.settings or NoSettings, path=path, folder=folder)
@@ -136,7 +140,8 @@ def _build_one(
     if wanted is None or errors:
         return None, errors
     try:
-        context = Context(name, settings if plugin.settings else None, services)
+        once = _delivery(common, plugin) == "at-most-once"
+        context = Context(name, settings if plugin.settings else None, services, once=once)
         return Reaction(name, common, plugin, context, plugin.make(context), wanted), []
     except PluginError as error:
         return None, [ConfigError(str(error), path)]

@@ -10,7 +10,6 @@ from types import ModuleType
 from typing import Any, cast
 
 import msgspec
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
 from twisted.web.iweb import IAgent
 
@@ -63,10 +62,11 @@ class Bench:
         self._agents = None if reactor is None else Agents(reactor)
         self._reactor = reactor
         self.devices = Devices(self.tables, self._device_agent, self.clock)
-        self.http = self._http(self.clock)
+        self.http = self._http(keep=True)
         self.services = Services(
             clock=self.clock,
             http=self.http,
+            http_once=self._http(keep=False),
             state_dir=folder,
             device=self.devices,
             wait=self._wait,
@@ -86,11 +86,13 @@ class Bench:
 
         :raises ConfigError: for the first key that is wrong, as the receiver would say it.
         """
-        shape = None if plugin is None else load(plugin).settings
+        loaded = None if plugin is None else load(plugin)
+        shape = None if loaded is None else loaded.settings
         settings, errors = check(split(table)[1], shape or NoSettings, path=f"reactions.{name}")
         for error in errors:
             raise error
-        return Context(name, settings if shape else None, self.services)
+        once = "at-most-once" in (table.get("delivery"), loaded and loaded.delivery)
+        return Context(name, settings if shape else None, self.services, once=once)
 
     def errors(self, plugin: Subject, name: str = "test", **table: Any) -> list[ConfigError]:
         """Everything that the receiver would say about a reaction with the keys *table*."""
@@ -141,10 +143,11 @@ class Bench:
 
     # -- inside ---------------------------------------------------------------
 
-    def _http(self, clock: IReactorTime) -> Http:
-        if self._agents is not None:
-            return Http(self._agents(True), clock, public=self._agents.public)
-        return Http(self.server.agent, clock, wall=self.wall, public=self.server.agent)
+    def _http(self, *, keep: bool) -> Http:
+        if self._agents is None:
+            return Http(self.server.agent, self.clock, wall=self.wall, public=self.server.agent)
+        agent = self._agents.kept if keep else self._agents(True)
+        return Http(agent, self.clock, public=self._agents.public)
 
     def _device_agent(self, verify: bool) -> IAgent:
         return self.device.agent if self._agents is None else self._agents(verify)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, fail
+from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from ..errors import JournalError, Refused
@@ -200,4 +201,5 @@ class Intake:
         reason = "it sent more than an hour's share; see limits.bytes_per_hour and limits.pushes_per_hour"
         if self._alarmed.take(ip) is not None:
             self.watch.alarm(ip, reason)
+            self.log.say(ip, "alarm", f"ALARM: {reason}", LogLevel.critical)
         raise Busy(reason, wait)

@@ -14,7 +14,7 @@ LINGER_MOST = 64_000_000
 
 FIRST_READ = 8_192
 """Bytes that are read at once of a head: a small event whole, of a large one not much while it waits."""
-BODY_READ = 65_536
+BODY_READ = 262_144
 
 State = Literal["read", "room", "answer", "linger", "close"]
 
@@ -29,6 +29,7 @@ class Line:
     """
 
     __slots__ = (
+        "_at_once",
         "_paused",
         "_sized",
         "_stays",
@@ -52,6 +53,7 @@ class Line:
         self.transport = transport
         self.ip, self.port = peer_of(transport.getPeer())
         self._sized = hasattr(transport, "bufferSize") and not ISSLTransport.providedBy(transport)
+        self._at_once = True
         self.read_at_once(FIRST_READ)
 
     def read_at_once(self, size: int) -> None:
@@ -66,7 +68,13 @@ class Line:
 
     def write(self, data: bytes) -> None:
         """Send *data* in one write; nothing happens when the peer is gone."""
-        if not self.lost:
+        if self.lost:
+            return
+        if self._at_once:
+            data = data[tcp.send(self.transport, data) :]
+            # What the transport has once held back must stay before what follows.
+            self._at_once = not data
+        if data:
             self.transport.write(data)
 
     def stay(self) -> None:

@@ -210,8 +210,9 @@ class Listeners(Service):
             one.endpoint for one in self.listeners
         ]:
             raise ConfigError("other ports need a restart", "listen")
-        for one, admission in zip(self.listeners, rules, strict=True):
+        for one, admission, listen in zip(self.listeners, rules, config.listen, strict=True):
             one.factory.intake.admission = admission
+            one.factory.mode = listen.mode
 
     def _each(self, start: Callable[[Listener], None]) -> None:
         try:

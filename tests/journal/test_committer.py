@@ -101,6 +101,7 @@ def test_what_queues_up_during_a_sync_becomes_one_group(office: Office, gate: Ga
     office.append(b"alone")
     assert gate.reached.wait(20)
     numbers = [office.append(b"%d" % number) for number in range(50)]
+    office.hear()  # the turn's end
     assert office.told == []
 
     gate.closed = False

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
+import pytest_twisted
 from treq.testing import RequestTraversalAgent
 from twisted.internet import defer, error
 from twisted.internet.defer import Deferred, fail
@@ -16,8 +19,10 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
+from hikrecv import hookimpl
 from hikrecv.errors import Reject, Retry
 from hikrecv.reactions.http import Http
+from hikrecv.testing.bench import Bench
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 
@@ -260,3 +265,72 @@ def test_a_digest_login_is_one_word_away() -> None:
         now(http(server).with_digest("http://hq", "u", "p").post("http://hq/x", json={}))
 
     assert [seen[2] for seen in server.seen] == [b"", b"{}"]
+
+
+class Taker(BaseHTTPRequestHandler):
+    """Says yes, and closes the connection when it is so inclined."""
+
+    taken: list[bytes]
+
+    def do_POST(self) -> None:
+        self.taken.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+class Old(Taker):
+    protocol_version = "HTTP/1.0"
+
+
+class Idle(Taker):
+    """Keeps a connection, but not for long."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 0.01
+
+
+class Liar(Taker):
+    """Closes after every answer, and does not say so."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        super().do_POST()
+        self.close_connection = True
+
+
+@pytest.fixture(params=[Old, Idle, Liar])
+def taker(request: Any) -> Iterator[Any]:
+    kind = type("Kind", (request.param,), {"taken": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+class Again:
+    @hookimpl
+    async def hikrecv_event(self) -> None: ...
+
+
+class Once(Again):
+    delivery = "at-most-once"
+
+
+@pytest.mark.functional
+@pytest.mark.parametrize("plugin", [Once, Again])
+@pytest_twisted.ensureDeferred
+async def test_a_server_that_closes_its_connections_fails_no_attempt(
+    loopback: Bench, taker: Any, plugin: type
+) -> None:
+    context = loopback.context(plugin)
+    url = f"http://127.0.0.1:{taker.server_address[1]}/"
+    bodies = [b"%d" % number for number in range(50)]
+
+    for body in bodies:
+        await context.http.post(url, body)
+
+    assert taker.RequestHandlerClass.taken == bodies

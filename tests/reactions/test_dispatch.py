@@ -61,7 +61,7 @@ class House:
         self.dispatch = Dispatch(
             stage.feed,
             more.pop("ledger", stage.ledger),
-            stage.run,
+            more.pop("run", stage.run),
             stage.clock,
             stage.wall,
             Workplace(stage.clock, print, stage.slot),
@@ -128,6 +128,37 @@ def test_a_new_reaction_starts_from_now_or_where_its_table_says(house: House) ->
     assert house.notes.of("now") == [4]
     assert house.notes.of("all") == [1, 2, 3, 4]
     assert house.notes.of("some") == [2, 3, 4]
+
+
+class SlowLedger:
+    """Its thread does what it is asked when the test says so."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Deferred[Any], Any]] = []
+
+    def run(self, function: Any, *values: Any) -> Deferred[Any]:
+        answer: Deferred[Any] = Deferred()
+        self.waiting.append((answer, partial(function, *values)))
+        return answer
+
+    def answer(self) -> None:
+        while self.waiting:
+            answer, function = self.waiting.pop(0)
+            answer.callback(function())
+
+
+def test_what_comes_while_a_new_reaction_gets_its_place_is_for_it_too(stage: Any) -> None:
+    ledger = SlowLedger()
+    house = House(stage, run=ledger.run)
+    stage.publish_many(2)
+
+    Deferred.fromCoroutine(house.dispatch.start(house.reactions("hq")))
+    stage.publish_many(1)
+    ledger.answer()
+    stage.clock.advance(0)
+    ledger.answer()
+
+    assert house.notes.of("hq") == [3]
 
 
 def test_from_counts_once(house: House) -> None:
@@ -465,6 +496,21 @@ def test_reload_adds_removes_and_changes_without_losing_an_event(house: House) -
     assert house.notes.of("new") == [3, 4]
     assert [row.name for row in house.dispatch.status()] == ["stays", "new", "changes"]
     assert set(house.dispatch.holds()) == {"stays", "new", "changes"}
+
+
+def test_what_is_being_exchanged_still_holds_what_it_needs(house: House) -> None:
+    waiting: Deferred[None] = Deferred()
+    house.start(house.reactions("hq"))
+    house.stage.publish_many(1)
+    house.notes.then["hq"] = [waiting]
+    house.stage.publish_many(2)
+
+    Deferred.fromCoroutine(house.dispatch.reload(house.reactions("hq", timeout="7s")))
+    meanwhile = house.dispatch.holds()
+    waiting.callback(None)
+    house.stage.clock.advance(1)
+
+    assert meanwhile == {"hq": 1}
 
 
 def test_what_has_not_changed_is_not_disturbed_by_a_reload(house: House) -> None:

@@ -95,3 +95,28 @@ def test_a_decoder_that_fails_gives_none(tmp_path: Path, body: str) -> None:
 
     assert errors == []
     assert found[0](PUSH) is None
+
+
+def test_a_decoder_that_needs_settings_takes_those_of_the_reaction_of_its_name(tmp_path: Path) -> None:
+    source = "import msgspec\nclass Settings(msgspec.Struct, frozen=True):\n    word: str\n" + DECODE % "pass"
+    config = """
+    [decode]
+    plugins = ["form"]
+    [reactions.form]
+    plugin = "p"
+    word = "VISITOR"
+    """
+
+    found: list[Decode]
+    found, errors = listed(tmp_path, decoders, config, p=source)
+
+    assert errors == []
+    assert len(found) == 1
+
+
+def test_a_decoder_that_no_list_names_is_an_error_as_a_reaction(tmp_path: Path) -> None:
+    _, errors = listed(tmp_path, decoders, '[reactions.form]\nplugin = "p"', p=DECODE % "pass")
+
+    assert [str(error) for error in errors] == [
+        "reactions.form.plugin: p reacts to nothing; name it in [decode] instead"
+    ]

@@ -45,6 +45,12 @@ class Lists:
         for rows in self._now():
             yield from dict.fromkeys(row for key in who.items() for row in rows.get(key, ()))
 
+    def sizes(self) -> list[tuple[Path, int]]:
+        """Each file, and how many lines it has."""
+        return [
+            (file.path, len({id(row) for rows in file.rows.values() for row in rows})) for file in self._files
+        ]
+
     def _now(self) -> list[Mapping[Key, Sequence[Row]]]:
         with self._lock:
             for file in self._files:
@@ -58,7 +64,7 @@ class Lists:
 class _File:
     def __init__(self, path: Path, reader: Reader) -> None:
         self.rows: Mapping[Key, Sequence[Row]] = {}
-        self._path = path
+        self.path = path
         self._reader = reader
         self._signature: _Signature | None = None
         self.refresh()
@@ -66,11 +72,11 @@ class _File:
     def refresh(self) -> None:
         """Read it, if it is another than before; :raises ListError: once for each state of the file."""
         try:
-            found = self._path.stat()
+            found = self.path.stat()
         except OSError as error:
             if self._signature != (0, 0, 0):
                 self._signature = (0, 0, 0)
-                raise ListError(f"{self._path} cannot be read: {error.strerror}") from None
+                raise ListError(f"{self.path} cannot be read: {error.strerror}") from None
             return
         signature = (found.st_mtime_ns, found.st_size, found.st_ino)
         if signature != self._signature:
@@ -79,17 +85,17 @@ class _File:
 
     def _read(self) -> list[Row]:
         try:
-            with self._path.open("rb") as file:
-                _check_owner(os.fstat(file.fileno()), self._path)
+            with self.path.open("rb") as file:
+                _check_owner(os.fstat(file.fileno()), self.path)
                 data = file.read(MOST_BYTES + 1)
         except OSError as error:
-            raise ListError(f"{self._path} cannot be read: {error.strerror}") from None
+            raise ListError(f"{self.path} cannot be read: {error.strerror}") from None
         if len(data) > MOST_BYTES:
-            raise ListError(f"{self._path} is larger than {MOST_BYTES:,} bytes")
+            raise ListError(f"{self.path} is larger than {MOST_BYTES:,} bytes")
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
-            raise ListError(f"{self._path} is not UTF-8 text") from None
+            raise ListError(f"{self.path} is not UTF-8 text") from None
         return list(self._rows(text))
 
     def _rows(self, text: str) -> Iterator[Row]:
@@ -99,24 +105,24 @@ class _File:
             for cells in lines:
                 if not any(cell.strip() for cell in cells) or cells[0].lstrip().startswith("#"):
                     continue
-                where = f"{self._path}, line {lines.line_num}"
+                where = f"{self.path}, line {lines.line_num}"
                 if columns is None:
                     columns = _columns(cells, where)
                     continue
                 if lines.line_num > MOST_ROWS:
-                    raise ListError(f"{self._path} has more than {MOST_ROWS:,} lines")
+                    raise ListError(f"{self.path} has more than {MOST_ROWS:,} lines")
                 yield self._row(columns, cells, where, lines.line_num)
         except csv.Error as error:
-            raise ListError(f"{self._path}, line {lines.line_num}: {error}") from None
+            raise ListError(f"{self.path}, line {lines.line_num}: {error}") from None
         if columns is None:
-            raise ListError(f"{self._path} is empty; its first line names the columns: {', '.join(COLUMNS)}")
+            raise ListError(f"{self.path} is empty; its first line names the columns: {', '.join(COLUMNS)}")
 
     def _row(self, columns: list[str], cells: list[str], where: str, line: int) -> Row:
         if len(cells) > len(columns):
             raise ListError(f"{where}: it has more cells than there are columns")
         try:
             named = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
-            return self._reader.row(named, f"{self._path.name}:{line}")
+            return self._reader.row(named, f"{self.path.name}:{line}")
         except ValueError as error:
             raise ListError(f"{where}: {error}") from None
 

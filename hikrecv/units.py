@@ -1,0 +1,249 @@
+"""The types of settings that are written as text: spans, sizes, addresses, secrets, and how each is read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from functools import partial
+from ipaddress import ip_network
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+
+class Seconds(float):
+    """A span of time: a number of seconds, or text such as ``30s``, ``5m``, ``2h``, ``30d``, ``500ms``."""
+
+
+class Bytes(int):
+    """A size: a number of bytes, or text such as ``64KB``, ``16MB``, ``20GB`` (powers of 1000)."""
+
+
+class Network(str):
+    """An address or a network: ``10.0.0.0/8``, ``fe80::/10``, ``192.168.1.4``."""
+
+
+class Zone(str):
+    """A time zone: an IANA name (``Europe/Berlin``) or an offset (``+08:00``)."""
+
+
+class Mac(str):
+    """A hardware address as it is written: ``ac:cb:51:19:f5:08``, ``AC-CB-51-19-F5-08``."""
+
+
+class Address(str):
+    """Where a device is: an IP address, or a host name, for calls to it only; either with a port."""
+
+
+class Endpoint(str):
+    """Where we listen: a port, or a Twisted endpoint (``tcp:8089:interface=10.0.0.5``)."""
+
+
+class Folder(str):
+    """The path of a folder."""
+
+
+class Secret(str):
+    """
+    A secret, given as ``env:NAME``, ``file:PATH``, or in clear.
+
+    The value is what was read; `repr` and JSON never show it.
+    """
+
+    source: str = "config"
+
+    def __repr__(self) -> str:
+        return f"Secret(<{self.source}>)"
+
+
+class Url(Secret):
+    """
+    An ``http://`` or ``https://`` address without a login.
+
+    Many hold a token, so it is a secret: given as ``env:NAME``, ``file:PATH``, or in clear.
+    """
+
+
+LONGEST = 1000 * 365 * 86400.0
+"""Seconds of the longest span: a thousand years; `inf` and `nan` are none."""
+LARGEST = 2**63 - 1
+"""Bytes of the largest size: what a file system can count."""
+_SPAN = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*(ms|s|m|h|d|w)", re.ASCII)
+_SPANS = {"w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*([kKMGTP]?)B?", re.ASCII)
+_SIZES = {"P": 10**15, "T": 10**12, "G": 10**9, "M": 10**6, "K": 10**3, "k": 10**3, "": 1}
+_MAC = re.compile(r"[0-9a-fA-F]{2}([:. -]?[0-9a-fA-F]{2}){5}|([0-9a-fA-F]{4}\.){2}[0-9a-fA-F]{4}")
+_ADDRESS = re.compile(r"[A-Za-z0-9._-]+(:\d+)?|\[?[0-9A-Fa-f:.]+(%[\w.-]+)?\]?(:\d+)?", re.ASCII)
+_ENDPOINT = re.compile(r"[a-zA-Z][\w-]*:.+", re.ASCII)
+_KINDS_WITH_PORT = ("tcp", "tcp6", "ssl")
+
+
+def read(kind: type, value: object, folder: Path = Path()) -> object:
+    """
+    *value* of the configuration as one of the types above.
+
+    :param folder: what ``file:`` secrets are relative to.
+    :raises ValueError: with what is wrong with it, in words.
+    """
+    if kind in _NUMBERS:
+        return _NUMBERS[kind](value)
+    if not isinstance(value, str):
+        raise ValueError(f"must be text, not {in_words(value)}")
+    if kind in _TEXTS:
+        return _TEXTS[kind](value)
+    if kind is Secret:
+        return _secret(value, folder)
+    if kind is Url:
+        return _url(_secret(value, folder))
+    raise NotImplementedError(f"{kind.__name__} is not a type for settings")
+
+
+def written(value: float) -> str:
+    """A span or a size as a person writes it: ``30d``, ``16MB``; any other number as it is."""
+    if isinstance(value, Seconds):
+        unit = next((unit for unit, size in _SPANS.items() if value and (value / size).is_integer()), "s")
+        return f"{value / _SPANS[unit]:.15g}{unit}"
+    if isinstance(value, Bytes):
+        unit = next(unit for unit, size in _SIZES.items() if not unit or (value and value % size == 0))
+        return f"{int(value) // _SIZES[unit]}{unit}B"
+    return f"{value}"
+
+
+def in_words(value: object) -> str:
+    """What kind of value that is: ``a number``."""
+    return KINDS.get("datetime" if hasattr(value, "isoformat") else _NAMES.get(type(value), ""), "that")
+
+
+KINDS = {
+    "str": "text",
+    "int": "a number",
+    "float": "a number with a fraction",
+    "bool": "true or false",
+    "object": "a table",
+    "array": "a list",
+    "datetime": "a date or time",
+    "date": "a date or time",
+    "time": "a date or time",
+    "null": "nothing",
+}
+"""What kinds of values are called, by the names that msgspec has for them."""
+_NAMES = {str: "str", int: "int", float: "float", bool: "bool", dict: "object", list: "array"}
+
+
+def _span(value: object) -> Seconds:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LONGEST:
+        return Seconds(value)
+    found = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
+    seconds = float(found[1]) * _SPANS[found[2]] if found else LONGEST + 1
+    if seconds > LONGEST:
+        raise ValueError(f'{shown(value)} is not a span of time; write "30s", "5m", "2h" or "30d"')
+    return Seconds(seconds)
+
+
+def _size(value: object) -> Bytes:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST:
+        return Bytes(value)
+    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    size = float(found[1]) * _SIZES[found[2]] if found else LARGEST + 1
+    if size > LARGEST:
+        raise ValueError(f'{shown(value)} is not a size; write "64KB", "16MB" or "20GB"')
+    return Bytes(size)
+
+
+def _network(value: str) -> Network:
+    try:
+        return Network(ip_network(value, strict=False))
+    except ValueError:
+        raise ValueError(f'{shown(value)} is not an address or a network such as "10.0.0.0/8"') from None
+
+
+def _zone(value: str) -> Zone:
+    if value and not re.fullmatch(r"[+-]\d\d:\d\d", value, re.ASCII):
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(
+                f'{shown(value)} is not a time zone such as "Europe/Berlin" or "+08:00"'
+            ) from None
+    return Zone(value)
+
+
+def _matching(kind: type[str], pattern: re.Pattern[str], what: str, value: str) -> str:
+    if not pattern.fullmatch(value):
+        raise ValueError(f"{shown(value)} is not {what}")
+    return kind(value)
+
+
+def _endpoint(value: str) -> Endpoint:
+    kind, _, rest = value.partition(":")
+    number = "0" if _ENDPOINT.fullmatch(value) else value
+    if kind in _KINDS_WITH_PORT:
+        named = re.search(r"(?:^|:)port=([^:]*)", rest)
+        number = named[1] if named else rest.partition(":")[0]
+    if not re.fullmatch(r"\d{1,5}", number, re.ASCII) or int(number) > 65535 or not value.isprintable():
+        raise ValueError(f'{shown(value)} is not a port (0 to 65535) or an endpoint such as "tcp:8089"')
+    return Endpoint(value)
+
+
+def _folder(value: str) -> Folder:
+    if not value.strip() or not value.isprintable():
+        raise ValueError(f"{shown(value)} is not the path of a folder")
+    return Folder(value)
+
+
+_NUMBERS: dict[type, Callable[[object], object]] = {Seconds: _span, Bytes: _size}
+_TEXTS: dict[type, Callable[[str], str]] = {
+    Network: _network,
+    Zone: _zone,
+    Mac: partial(_matching, Mac, _MAC, 'a hardware address such as "ac:cb:51:19:f5:08"'),
+    Address: partial(_matching, Address, _ADDRESS, 'an address such as "10.20.0.14"'),
+    Endpoint: _endpoint,
+    Folder: _folder,
+}
+
+
+def shown(value: object) -> str:
+    """*value* in a sentence: short, on one line."""
+    if isinstance(value, bool | dict | list) or hasattr(value, "isoformat"):
+        return in_words(value)
+    # Python refuses to write out an integer of thousands of digits.
+    if isinstance(value, int) and value.bit_length() > 64:
+        return "such a large number"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
+def _secret(value: str, folder: Path) -> Secret:
+    source, _, rest = value.partition(":")
+    if source == "env":
+        if rest not in os.environ:
+            raise ValueError(f"the environment variable {rest!r} is not set")
+        return _from(value, os.environ[rest])
+    if source == "file":
+        try:
+            return _from(value, (folder / rest).read_text(encoding="utf-8").strip())
+        except (OSError, ValueError):
+            raise ValueError(f"cannot read the secret from {str(folder / rest)!r}") from None
+    return Secret(value)
+
+
+def _url(secret: Secret) -> Url:
+    try:
+        parts = urlsplit(secret)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable, parts = False, urlsplit("")
+    if not usable or not secret.isprintable() or " " in secret:
+        raise ValueError('expected an address such as "https://host.example/path"')
+    if parts.username is not None:
+        raise ValueError("a login does not belong into the address; give it by a key of its own")
+    url = Url(secret)
+    url.source = secret.source
+    return url
+
+
+def _from(source: str, text: str) -> Secret:
+    secret = Secret(text)
+    secret.source = source
+    return secret

@@ -1,0 +1,231 @@
+"""The commands that change something or read much, on a running receiver and on a stopped one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from functional_harness import NOTES, Device, Receiver, noted, until
+
+from hikrecv.testing.profiles.deepinview import vendor_note
+
+pytestmark = pytest.mark.functional
+
+PICKY = (
+    NOTES
+    + """
+from hikrecv import Reject
+
+@hookimpl
+async def hikrecv_event(event, context):
+    if (context.state_dir / "refuse").exists():
+        raise Reject("not today")
+    note(context, event.seq, event.key)
+"""
+)
+TABLES = """
+[reactions.hq]
+plugin = "picky"
+[reactions.once]
+plugin = "picky"
+delivery = "at-most-once"
+max_age = "1h"
+[reactions.idle]
+plugin = "picky"
+enabled = false
+families = ["face-match"]
+"""
+
+
+@pytest.fixture(params=["running", "stopped"])
+def change(request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Runs a command while the receiver runs, or in a pause of it."""
+
+    def changed(receiver: Receiver, *words: str, code: int = 0) -> str:
+        if request.param == "running":
+            return receiver.command(*words, code=code)
+        receiver.stop()
+        said = receiver.command(*words, code=code)
+        receiver.start()
+        return said
+
+    return changed
+
+
+@pytest.fixture
+def receiver(new_receiver) -> Receiver:
+    """One that has had three events."""
+    receiver = new_receiver(TABLES, plugins={"picky": PICKY}).start()
+    push(receiver, 3)
+    receiver.wait_until_idle()
+    return receiver
+
+
+def push(receiver: Receiver, count: int) -> None:
+    with Device(receiver.port) as device:
+        assert {device.send().status for _ in range(count)} == {200}
+
+
+def seqs(receiver: Receiver, name: str = "hq") -> list[int]:
+    return [note.seq for note in noted(receiver, name)]
+
+
+def test_a_paused_reaction_gets_nothing_until_it_is_resumed(receiver: Receiver, change) -> None:
+    change(receiver, "reactions", "pause", "hq")
+    push(receiver, 2)
+    receiver.wait_until_idle(but="hq")
+    paused, before = receiver.reaction("hq"), seqs(receiver)
+    change(receiver, "reactions", "resume", "hq")
+    receiver.wait_until_idle()
+
+    assert (paused["state"], paused["position"], paused["lag_events"]) == ("paused", 3, 2)
+    assert before == [1, 2, 3]
+    assert seqs(receiver) == [1, 2, 3, 4, 5]
+
+
+def test_a_rewound_reaction_gets_its_events_again(receiver: Receiver, change) -> None:
+    said = change(receiver, "reactions", "rewind", "hq", "--to", "2")
+    until(lambda: len(seqs(receiver)) == 5, "it has had them again")
+
+    assert "hq goes on after 1" in said
+    assert seqs(receiver) == [1, 2, 3, 2, 3]
+
+
+def test_a_removed_reaction_can_be_forgotten_and_begins_anew(receiver: Receiver) -> None:
+    refused = receiver.command("reactions", "forget", "hq", "--yes", code=1)
+    receiver.configure("")
+    receiver.command("reload")
+    receiver.command("reactions", "forget", "hq", "--yes")
+    push(receiver, 2)
+    receiver.configure(TABLES)
+    receiver.command("reload")
+    push(receiver, 1)
+    receiver.wait_until_idle()
+
+    assert "take it out first" in refused
+    assert seqs(receiver) == [1, 2, 3, 6]
+    assert seqs(receiver, "once") == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_dead_letter_is_listed_tried_again_and_dropped(receiver: Receiver, change) -> None:
+    refuse = receiver.state.plugins / "hq" / "refuse"
+    refuse.touch()
+    push(receiver, 2)
+    receiver.wait_until_idle()
+    first, second = receiver.dead_letters("hq")
+    listed = receiver.command("dead-letters", "list", "hq")
+
+    still = change(receiver, "dead-letters", "retry", str(first.id), code=1)
+    refuse.unlink()
+    done = change(receiver, "dead-letters", "retry", str(first.id))
+    change(receiver, "dead-letters", "drop", str(second.id))
+
+    assert listed.count("not today") == 2
+    assert f"{first.event}: failed (not today)" in still
+    assert f"{first.event}: done" in done
+    assert receiver.command("dead-letters", "list") == "there are no dead letters\n"
+    assert seqs(receiver) == [1, 2, 3, 4]
+    assert receiver.command("dead-letters", "drop", "99", code=1) == "hikrecv: there is no dead letter 99\n"
+
+
+def test_history_is_replayed_and_nothing_else_moves(receiver: Receiver, change) -> None:
+    dry = change(receiver, "replay", "hq", "--from", "2", "--dry-run")
+    before = seqs(receiver)
+    said = change(receiver, "replay", "hq", "--from", "2", "--to", "2")
+    receiver.wait_until_idle()
+
+    assert "2 would be handed over" in dry
+    assert before == [1, 2, 3]
+    assert "1 done" in said
+    assert seqs(receiver) == [1, 2, 3, 2]
+    assert receiver.reaction("hq")["position"] == 3
+    assert seqs(receiver, "once") == [1, 2, 3]
+
+
+def test_what_must_not_repeat_itself_is_replayed_only_with_act_and_never_again(
+    receiver: Receiver, change
+) -> None:
+    receiver.command("reactions", "pause", "once")
+    push(receiver, 1)
+
+    refused = change(receiver, "replay", "once", "--from", "4", code=1)
+    # A paused reaction is called by nobody; a stopped receiver knows of no pause.
+    receiver.command("reactions", "resume", "once")
+    receiver.wait_until_idle()
+    said = change(receiver, "replay", "once", "--from", "3", "--act")
+    receiver.wait_until_idle()
+
+    assert "say --act" in refused or "paused" in refused
+    assert "2 done" in said
+    assert seqs(receiver, "once") == [1, 2, 3, 4, 3, 4]
+
+
+def test_what_was_replayed_with_act_while_it_waited_is_not_done_a_second_time(receiver: Receiver) -> None:
+    receiver.command("reactions", "pause", "once")
+    push(receiver, 1)
+    receiver.stop()
+
+    receiver.command("replay", "once", "--from", "4", "--act")
+    receiver.start()
+    receiver.command("reactions", "resume", "once")
+    receiver.wait_until_idle()
+
+    assert seqs(receiver, "once") == [1, 2, 3, 4]
+    (letter,) = receiver.dead_letters("once")
+    assert "perhaps done" in letter.reason
+
+
+def test_a_rule_and_a_reaction_are_tried_before_they_are_enabled(receiver: Receiver, change) -> None:
+    with Device(receiver.port) as device:
+        device.send(vendor_note())
+
+    by_rule = change(receiver, "try", "--when", 'match.similarity > 0.9 or device.id == "nobody"')
+    by_table = change(receiver, "try", "--reaction", "idle")
+    some = change(receiver, "try", "--reaction", "hq", "--from", "2", "--to", "3")
+    wrong = change(receiver, "try", "--when", "match.colour == 1", code=3)
+
+    assert "Yunus" in by_rule
+    assert "1 of 4 events would be handed over" in by_rule
+    assert "1 of 4 events would be handed over" in by_table
+    assert "2 of 2 events would be handed over" in some
+    assert "colour" in wrong
+    assert seqs(receiver, "idle") == []
+
+
+def test_everything_can_be_verified_exported_and_indexed_again(
+    receiver: Receiver, change, tmp_path: Path
+) -> None:
+    with Device(receiver.port) as device:
+        device.send(vendor_note())
+
+    verified = change(receiver, "verify")
+    exported = change(receiver, "export", str(tmp_path / "out"), "--since", "3")
+    indexed = change(receiver, "reindex")
+
+    assert "all 4 records are good; numbers 1 to 4" in verified
+    assert "2 events in" in exported
+    assert len((tmp_path / "out" / "events.jsonl").read_bytes().splitlines()) == 2
+    assert len(list((tmp_path / "out").glob("*-background.jpg"))) == 1
+    assert "pushes" in indexed
+    assert len(receiver.command("events").splitlines()) == 5
+    assert "Yunus" in receiver.command("show", "4")
+
+
+def test_what_is_damaged_is_found_reported_and_given_to_nobody(receiver: Receiver) -> None:
+    receiver.stop()
+    segment = next(path for path in sorted(receiver.state.journal.glob("*.seg")))
+    whole = segment.read_bytes()
+    place = whole.index(b"<activePostCount>2<")
+    segment.write_bytes(whole[:place] + b"<activePostCount>9<" + whole[place + 19 :])
+
+    said = receiver.command("verify", code=1)
+    receiver.start()
+    receiver.command("reactions", "rewind", "hq", "--to", "beginning")
+    receiver.wait_until_idle()
+
+    assert "(numbers 2 to 2)" in said
+    assert "1 damaged places, 2 good records" in said
+    assert "ALARM: numbers 2 to 2 were acknowledged and cannot be read" in receiver.log
+    assert seqs(receiver) == [1, 2, 3, 1, 3]
+    assert list(receiver.state.root.glob("quarantine/*"))

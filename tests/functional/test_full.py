@@ -1,0 +1,131 @@
+"""No room: nothing is acknowledged that is not kept, and it goes on when there is room again."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+from functional_harness import NOTING, Device, Receiver, digest, noted, post, until
+
+from hikrecv.testing.message import Message
+
+pytestmark = pytest.mark.functional
+
+NEVER = """
+from hikrecv import Retry, hookimpl
+
+@hookimpl
+async def hikrecv_event(event, context):
+    raise Retry("the other side is away")
+"""
+
+SMALL = """
+[journal]
+max = "12MB"
+segment = "1MB"
+ballast = 0
+[metrics]
+listen = "tcp:0:interface=127.0.0.1"
+[reactions.stuck]
+plugin = "never"
+"""
+
+
+def fetch(receiver: Receiver, page: str) -> tuple[int, str]:
+    """A page of the receiver's own port."""
+    try:
+        with urlopen(f"http://{receiver.tell('status')['metrics']}/{page}", timeout=10) as reply:
+            return reply.status, reply.read().decode()
+    except HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_who_lags_too_far_loses_the_oldest_with_an_alarm_and_reception_goes_on(new_receiver) -> None:
+    receiver = new_receiver(SMALL, plugins={"never": NEVER}).start()
+
+    with Device(receiver.port, large_every=1) as device:
+        assert {device.send().status for _ in range(80)} == {200}
+    receiver.wait_for_log("ALARM: stuck lost the events 1 to ")
+    status = receiver.tell("status")["journal"]
+    kept = receiver.kept()
+    until(lambda: _lost(receiver) == min(kept) - 1, "the loss is counted")
+
+    assert status["bytes"] <= 12_000_000
+    assert max(kept) == 80
+
+
+def _lost(receiver: Receiver) -> float:
+    found = re.search(r'hikrecv_reaction_lost_total{reaction="stuck"} (\S+)', fetch(receiver, "metrics")[1])
+    return float(found[1]) if found else 0.0
+
+
+def test_what_is_larger_than_the_budget_is_answered_503_and_the_next_is_kept(new_receiver) -> None:
+    receiver = new_receiver(SMALL, plugins={"never": NEVER}).start()
+    device = Device()
+    huge = Message(label="huge", content_type="application/octet-stream", body=bytes(14_000_000))
+
+    refused = post(receiver.port, huge)
+    kept = post(receiver.port, device.message())
+
+    assert refused.status == 503
+    assert int(refused.headers["retry-after"]) > 0
+    assert kept.status == 200
+    assert len(receiver.kept()) == 1
+    assert "an event could not be kept and was answered 503" in receiver.log
+
+
+DISK = """
+[journal]
+segment = "2MB"
+ballast = "4MB"
+[metrics]
+listen = "tcp:0:interface=127.0.0.1"
+[reactions.hq]
+plugin = "noting"
+"""
+
+
+def test_a_full_disk_is_told_503_until_there_is_room_again(small_disk: Path) -> None:
+    receiver = Receiver(small_disk / "receiver", DISK, plugins={"noting": NOTING})
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(8_000_000))
+    acknowledged: list[str] = []
+
+    def send(device: Device) -> int:
+        message = device.message()
+        answer = device.send(message)
+        if answer.status == 200:
+            acknowledged.append(digest(message.body))
+        else:
+            assert int(answer.headers["retry-after"]) > 0
+        return answer.status
+
+    try:
+        receiver.start()
+        with Device(receiver.port, large_every=2) as device:
+            statuses = [send(device)]
+            # The ballast is given up at first, and what it held is used up like the rest.
+            while statuses[-10:] != [503] * 10:
+                statuses.append(send(device))
+            ready = fetch(receiver, "readyz")
+            filler.unlink()
+            until(lambda: send(device) == 200, "there is room again")
+            after = {send(device) for _ in range(10)}
+            ready_again = fetch(receiver, "readyz")
+        receiver.wait_until_idle()
+        kept = receiver.kept()
+        handed_over = {note.seq for note in noted(receiver, "hq")}
+    finally:
+        receiver.end()
+
+    assert set(statuses) == {200, 503}
+    assert after == {200}
+    assert ready[0] == 503
+    assert "free some space" in ready[1]
+    assert ready_again == (200, "ok\n")
+    assert set(acknowledged) <= set(kept.values())
+    assert handed_over == set(kept)
