@@ -9,7 +9,7 @@ PIP = PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-v
 # A flat layout loses the twistd plugin in the default editable mode.
 EDIT = --config-settings editable_mode=compat
 
-.PHONY: demo test plugin-tests lint types floors docs news wheels bench torture load fuzz fuzz-million clean
+.PHONY: demo test plugin-tests lint types floors docs news wheels bench torture load load-reactions fuzz fuzz-million clean
 
 demo: $(VENV)/.demo
 	@exec $(BIN)/python -m hikrecv.cli.demo --port $(PORT)
@@ -52,6 +52,9 @@ torture: $(VENV)/.test
 
 load: $(VENV)/.test
 	$(BIN)/python -m tests.load
+
+load-reactions: $(VENV)/.test
+	$(BIN)/python -m tests.load.reactions
 
 fuzz: $(VENV)/.test
 	$(BIN)/python -m pytest -vv --timeout 1800 --hypothesis-profile=long tests/fuzz

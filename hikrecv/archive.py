@@ -113,7 +113,12 @@ class Archive:
                     )
 
     def push(self, seq: int) -> Push:
-        """The push *seq* as it came.  :raises Gone: when it is not kept.  :raises JournalError: when damaged."""
+        """
+        The push *seq* as it came.
+
+        :raises Gone: when it is not kept.
+        :raises JournalError: when it is damaged.
+        """
         for item in self.journal.items(seq, seq + 1):
             if isinstance(item, Damaged):
                 raise JournalError(f"number {seq} is damaged: {item.reason}; see `hikrecv verify`")

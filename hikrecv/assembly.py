@@ -12,7 +12,7 @@ import msgspec
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.threads import blockingCallFromThread
 
-from .config import Config, Endpoint, Listen, convert
+from .config import Config, Listen
 from .device.agents import Agents
 from .device.isapi import Devices, address_errors
 from .errors import ConfigError, ConfigErrors, JournalError
@@ -23,6 +23,7 @@ from .reactions.http import Http
 from .reactions.plugins import Plugins, find
 from .reactions.reaction import Reaction, build
 from .state import State
+from .units import check_endpoint
 from .wire.admission import Admission
 
 
@@ -121,8 +122,12 @@ def with_ports(config: Config, ports: Sequence[str]) -> Config:
         return config
     # What the first table says of who may send holds for the ports that replace it.
     model = config.listen[0] if config.listen else Listen()
-    endpoints = [convert(_endpoint(port), Endpoint, path="--port") for port in ports]
-    listen = tuple(msgspec.structs.replace(model, endpoint=endpoint) for endpoint in endpoints)
+    try:
+        for port in ports:
+            check_endpoint(port)
+    except ValueError as error:
+        raise ConfigError(str(error), "--port") from None
+    listen = tuple(msgspec.structs.replace(model, endpoint=_endpoint(port)) for port in ports)
     return msgspec.structs.replace(config, listen=listen)
 
 

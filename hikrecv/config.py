@@ -16,25 +16,33 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from .errors import ConfigError, ConfigErrors
-from .shape import between, convert, examine
-from .units import Address, Bytes, Endpoint, Folder, Mac, Network, Seconds, Secret, Url, Zone, written
+from .shape import between, checked, convert, examine, joined
+from .units import (
+    Bytes,
+    Network,
+    Seconds,
+    Secret,
+    Url,
+    Zone,
+    check_address,
+    check_endpoint,
+    check_folder,
+    check_mac,
+    written,
+)
 
 __all__ = [
-    "Address",
     "Batch",
     "Bytes",
     "Common",
     "Config",
     "Cooldown",
     "DeviceTable",
-    "Endpoint",
-    "Folder",
     "JournalTable",
     "Limits",
     "Listen",
     "Log",
     "Login",
-    "Mac",
     "MetricsTable",
     "Network",
     "PluginList",
@@ -46,14 +54,18 @@ __all__ = [
     "Url",
     "Zone",
     "between",
+    "checked",
     "convert",
     "load",
     "parse",
+    "parse_plain",
 ]
 
 # What a number of the configuration may be: wide, but nothing that cannot run.
 Wait = Annotated[Seconds, between(0.1, 3600)]
 Count = Annotated[int, between(1, 1_000_000)]
+Endpoint = Annotated[str, checked(check_endpoint)]
+Folder = Annotated[str, checked(check_folder)]
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,7 +75,7 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Listen(_Table, frozen=True, kw_only=True):
     """One ``[[listen]]``: where devices connect, and who may."""
 
-    endpoint: Endpoint = Endpoint("tcp:8089")
+    endpoint: Endpoint = "tcp:8089"
     mode: Literal["lenient", "strict"] = "lenient"
     allow: tuple[Network, ...] = ()
     token: Secret | None = None
@@ -114,8 +126,8 @@ class Login(_Table, frozen=True, kw_only=True):
 class DeviceTable(_Table, frozen=True, kw_only=True):
     """One ``[devices.<name>]``: a device that the operator knows."""
 
-    address: Address | None = None
-    mac: Mac | None = None
+    address: Annotated[str, checked(check_address)] | None = None
+    mac: Annotated[str, checked(check_mac)] | None = None
     serial: str | None = None
     name: str | None = None
     zone: Zone | None = None
@@ -244,7 +256,11 @@ def load(path: Path) -> Config:
 
 def parse(text: str, folder: Path = Path(), name: str = "configuration") -> Config:
     """The same from *text*.  :raises ConfigError: with everything that is wrong, each by its path."""
-    raw = _read(text, name)
+    return parse_plain(_read(text, name), folder)
+
+
+def parse_plain(raw: dict[str, Any], folder: Path = Path()) -> Config:
+    """The same from what a TOML parser gave.  :raises ConfigError: as `parse`."""
     errors = [*examine(raw, Config, folder=folder), *_nameless(raw)] or list(_oversized(raw, folder))
     if errors:
         raise errors[0] if len(errors) == 1 else ConfigErrors(errors)
@@ -271,7 +287,7 @@ def _nameless(raw: dict[str, Any]) -> Iterator[ConfigError]:
     tables = raw.get("reactions")
     for label, table in tables.items() if isinstance(tables, dict) else ():
         if isinstance(table, dict) and "plugin" not in table:
-            yield ConfigError('says no plugin; write plugin = "<name>"', f"reactions.{label}")
+            yield ConfigError('says no plugin; write plugin = "<name>"', joined("reactions", label))
 
 
 def _oversized(raw: dict[str, Any], folder: Path) -> Iterator[ConfigError]:

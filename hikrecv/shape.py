@@ -6,7 +6,7 @@ import difflib
 import re
 import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -28,6 +28,11 @@ def between(low: float | None, high: float | None) -> msgspec.Meta:
     msgspec's own `ge` and `le` know nothing of spans and sizes.
     """
     return msgspec.Meta(extra={"between": (low, high)})
+
+
+def checked(check: Callable[[Any], object]) -> msgspec.Meta:
+    """For ``Annotated``: *check* is called with the value, and a `ValueError` of it is the error."""
+    return msgspec.Meta(extra={"check": check})
 
 
 def convert(raw: object, shape: type[T], *, path: str = "", folder: Path = Path()) -> T:
@@ -68,9 +73,9 @@ def _in_table(raw: object, kind: Any, path: str, folder: Path) -> Iterator[Confi
         yield from (unknown_key(key, fields, path) for key in raw if key not in fields)
     for key, field in fields.items():
         if key in raw:
-            yield from examine(raw[key], field.type, _joined(path, key), folder)
+            yield from examine(raw[key], field.type, joined(path, key), folder)
         elif field.required:
-            yield ConfigError("is missing", _joined(path, key))
+            yield ConfigError("is missing", joined(path, key))
 
 
 def _in_list(raw: object, kind: Any, path: str, folder: Path) -> Iterator[ConfigError]:
@@ -85,9 +90,11 @@ def _in_list(raw: object, kind: Any, path: str, folder: Path) -> Iterator[Config
 def _in_names(raw: object, kind: Any, path: str, folder: Path) -> Iterator[ConfigError]:
     if isinstance(raw, dict):
         for name, each in raw.items():
-            yield from examine(each, kind, _joined(path, str(name)), folder)
+            yield from examine(each, kind, joined(path, str(name)), folder)
     else:
-        yield ConfigError(f"must be a table ({_header(path, '.<name>')}), not {in_words(raw)}", path)
+        tables = _is_table(_bare(kind)) or typing.get_origin(kind) is dict
+        header = _header(path, ".<name>" if tables else "")
+        yield ConfigError(f"must be a table ({header}), not {in_words(raw)}", path)
 
 
 def _in_value(raw: object, shape: Any, path: str, folder: Path) -> Iterator[ConfigError]:
@@ -102,9 +109,14 @@ def _in_value(raw: object, shape: Any, path: str, folder: Path) -> Iterator[Conf
     except msgspec.ValidationError as error:
         yield _translated(error, path)
         return
-    bounds = _bounds(shape)
-    if bounds and isinstance(value, int | float) and not _is_within(value, *bounds):
-        yield ConfigError(f"must be {_range(value, *bounds)}, not {_amount(value)}", path)
+    try:
+        for check in _extras(shape, "check") if value is not None else ():
+            check(value)
+    except ValueError as error:
+        yield ConfigError(str(error), path)
+    for low, high in _extras(shape, "between"):
+        if isinstance(value, int | float) and not _is_within(value, low, high):
+            yield ConfigError(f"must be {_range(value, low, high)}{_instead(value)}", path)
 
 
 def unknown_key(key: str, known: Iterable[str], path: str) -> ConfigError:
@@ -112,7 +124,7 @@ def unknown_key(key: str, known: Iterable[str], path: str) -> ConfigError:
     names = list(known)
     near = difflib.get_close_matches(key, names, n=1)
     cure = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
-    return ConfigError(f"unknown key; {cure}", _joined(path, key))
+    return ConfigError(f"unknown key; {cure}", joined(path, key))
 
 
 # -- what a type is ---------------------------------------------------------
@@ -133,15 +145,16 @@ def _bare(shape: Any) -> Any:
             return shape
 
 
-def _bounds(shape: Any) -> tuple[float | None, float | None] | None:
-    """What :func:`between` says, wherever in the type it stands."""
-    if typing.get_origin(shape) is Annotated:
-        for meta in shape.__metadata__:
-            if isinstance(meta, msgspec.Meta) and meta.extra and "between" in meta.extra:
-                found: tuple[float | None, float | None] = meta.extra["between"]
-                return found
-    inner = typing.get_args(shape) if typing.get_origin(shape) is not Literal else ()
-    return next(filter(None, map(_bounds, inner)), None)
+def _extras(shape: Any, name: str) -> Iterator[Any]:
+    """What `between` and `checked` say, wherever in the type of one value it stands."""
+    origin, arguments = typing.get_origin(shape), typing.get_args(shape)
+    if origin is Annotated:
+        metas = (meta for meta in shape.__metadata__ if isinstance(meta, msgspec.Meta))
+        yield from (meta.extra[name] for meta in metas if meta.extra and name in meta.extra)
+        yield from _extras(arguments[0], name)
+    elif origin in (typing.Union, types.UnionType):
+        for each in arguments:
+            yield from _extras(each, name)
 
 
 def _is_table(kind: Any) -> bool:
@@ -166,10 +179,10 @@ def _translated(error: msgspec.ValidationError, path: str) -> ConfigError:
     unknown = re.fullmatch(r"Object contains unknown field `(.*)`", message)
     if missing or unknown:
         name = (missing or unknown or ("", ""))[1]
-        return ConfigError("is missing" if missing else "unknown key", _joined(path, inside, name))
+        return ConfigError("is missing" if missing else "unknown key", joined(path, inside, name))
     message = re.sub(r"^Expected `(.+?)`, got `(.+?)`", _other_type, message)
     message = re.sub(r"^Expected `.+?` (>=|>|<=|<) ", lambda found: f"must be {_SIGNS[found[1]]} ", message)
-    return ConfigError(message[:1].lower() + message[1:], _joined(path, inside))
+    return ConfigError(message[:1].lower() + message[1:], joined(path, inside))
 
 
 def _other_type(found: re.Match[str]) -> str:
@@ -193,8 +206,10 @@ def _range(value: float, low: float | None, high: float | None) -> str:
     return f"at least {least}" if least else f"at most {most}"
 
 
-def _amount(value: float) -> str:
-    return written(value) if isinstance(value, Seconds | Bytes) else shown(value)
+def _instead(value: float) -> str:
+    if isinstance(value, Seconds | Bytes):
+        return f", not {written(value)}"
+    return f", not {value}" if abs(value) < 10**18 else ""
 
 
 def _listed(words: Iterable[object]) -> str:
@@ -207,6 +222,7 @@ def _header(path: str, more: str = "") -> str:
     return "{ key = value }" if "[" in path or not path else f"[{path}{more}]"
 
 
-def _joined(*names: str) -> str:
+def joined(*names: str) -> str:
+    """The path of a key: names with dots between, and none that would tear a line apart."""
     shown_names = (name if name.isprintable() else repr(name) for name in names if name)
     return ".".join(shown_names).replace(".[", "[")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,22 +25,6 @@ class Network(str):
 
 class Zone(str):
     """A time zone: an IANA name (``Europe/Berlin``) or an offset (``+08:00``)."""
-
-
-class Mac(str):
-    """A hardware address as it is written: ``ac:cb:51:19:f5:08``, ``AC-CB-51-19-F5-08``."""
-
-
-class Address(str):
-    """Where a device is: an IP address, or a host name, for calls to it only; either with a port."""
-
-
-class Endpoint(str):
-    """Where we listen: a port, or a Twisted endpoint (``tcp:8089:interface=10.0.0.5``)."""
-
-
-class Folder(str):
-    """The path of a folder."""
 
 
 class Secret(str):
@@ -86,49 +69,19 @@ def read(kind: type, value: object, folder: Path = Path()) -> object:
     :param folder: what ``file:`` secrets are relative to.
     :raises ValueError: with what is wrong with it, in words.
     """
-    if kind in _NUMBERS:
-        return _NUMBERS[kind](value)
+    if kind is Seconds:
+        return _span(value)
+    if kind is Bytes:
+        return _size(value)
     if not isinstance(value, str):
         raise ValueError(f"must be text, not {in_words(value)}")
-    if kind in _TEXTS:
-        return _TEXTS[kind](value)
+    if kind in _READERS:
+        return _READERS[kind](value)
     if kind is Secret:
         return _secret(value, folder)
     if kind is Url:
         return _url(_secret(value, folder))
     raise NotImplementedError(f"{kind.__name__} is not a type for settings")
-
-
-def written(value: float) -> str:
-    """A span or a size as a person writes it: ``30d``, ``16MB``; any other number as it is."""
-    if isinstance(value, Seconds):
-        unit = next((unit for unit, size in _SPANS.items() if value and (value / size).is_integer()), "s")
-        return f"{value / _SPANS[unit]:.15g}{unit}"
-    if isinstance(value, Bytes):
-        unit = next(unit for unit, size in _SIZES.items() if not unit or (value and value % size == 0))
-        return f"{int(value) // _SIZES[unit]}{unit}B"
-    return f"{value}"
-
-
-def in_words(value: object) -> str:
-    """What kind of value that is: ``a number``."""
-    return KINDS.get("datetime" if hasattr(value, "isoformat") else _NAMES.get(type(value), ""), "that")
-
-
-KINDS = {
-    "str": "text",
-    "int": "a number",
-    "float": "a number with a fraction",
-    "bool": "true or false",
-    "object": "a table",
-    "array": "a list",
-    "datetime": "a date or time",
-    "date": "a date or time",
-    "time": "a date or time",
-    "null": "nothing",
-}
-"""What kinds of values are called, by the names that msgspec has for them."""
-_NAMES = {str: "str", int: "int", float: "float", bool: "bool", dict: "object", list: "array"}
 
 
 def _span(value: object) -> Seconds:
@@ -169,49 +122,7 @@ def _zone(value: str) -> Zone:
     return Zone(value)
 
 
-def _matching(kind: type[str], pattern: re.Pattern[str], what: str, value: str) -> str:
-    if not pattern.fullmatch(value):
-        raise ValueError(f"{shown(value)} is not {what}")
-    return kind(value)
-
-
-def _endpoint(value: str) -> Endpoint:
-    kind, _, rest = value.partition(":")
-    number = "0" if _ENDPOINT.fullmatch(value) else value
-    if kind in _KINDS_WITH_PORT:
-        named = re.search(r"(?:^|:)port=([^:]*)", rest)
-        number = named[1] if named else rest.partition(":")[0]
-    if not re.fullmatch(r"\d{1,5}", number, re.ASCII) or int(number) > 65535 or not value.isprintable():
-        raise ValueError(f'{shown(value)} is not a port (0 to 65535) or an endpoint such as "tcp:8089"')
-    return Endpoint(value)
-
-
-def _folder(value: str) -> Folder:
-    if not value.strip() or not value.isprintable():
-        raise ValueError(f"{shown(value)} is not the path of a folder")
-    return Folder(value)
-
-
-_NUMBERS: dict[type, Callable[[object], object]] = {Seconds: _span, Bytes: _size}
-_TEXTS: dict[type, Callable[[str], str]] = {
-    Network: _network,
-    Zone: _zone,
-    Mac: partial(_matching, Mac, _MAC, 'a hardware address such as "ac:cb:51:19:f5:08"'),
-    Address: partial(_matching, Address, _ADDRESS, 'an address such as "10.20.0.14"'),
-    Endpoint: _endpoint,
-    Folder: _folder,
-}
-
-
-def shown(value: object) -> str:
-    """*value* in a sentence: short, on one line."""
-    if isinstance(value, bool | dict | list) or hasattr(value, "isoformat"):
-        return in_words(value)
-    # Python refuses to write out an integer of thousands of digits.
-    if isinstance(value, int) and value.bit_length() > 64:
-        return "such a large number"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."
+_READERS: dict[type, Callable[[str], object]] = {Network: _network, Zone: _zone}
 
 
 def _secret(value: str, folder: Path) -> Secret:
@@ -247,3 +158,78 @@ def _from(source: str, text: str) -> Secret:
     secret = Secret(text)
     secret.source = source
     return secret
+
+
+def check_endpoint(value: str) -> None:
+    """A port, or a Twisted endpoint such as ``tcp:8089:interface=10.0.0.5``.  :raises ValueError: else."""
+    kind, _, rest = value.partition(":")
+    number = "0" if _ENDPOINT.fullmatch(value) else value
+    if kind in _KINDS_WITH_PORT:
+        named = re.search(r"(?:^|:)port=([^:]*)", rest)
+        number = named[1] if named else rest.partition(":")[0]
+    if not re.fullmatch(r"\d{1,5}", number, re.ASCII) or int(number) > 65535 or not value.isprintable():
+        raise ValueError(f'{shown(value)} is not a port (0 to 65535) or an endpoint such as "tcp:8089"')
+
+
+def check_mac(value: str) -> None:
+    """A hardware address, however it is separated.  :raises ValueError: else."""
+    if not _MAC.fullmatch(value):
+        raise ValueError(f'{shown(value)} is not a hardware address such as "ac:cb:51:19:f5:08"')
+
+
+def check_address(value: str) -> None:
+    """An IP address or a host name, either with a port.  :raises ValueError: else."""
+    if not _ADDRESS.fullmatch(value):
+        raise ValueError(f'{shown(value)} is not an address such as "10.20.0.14"')
+
+
+def check_folder(value: str) -> None:
+    """The path of a folder, there or not.  :raises ValueError: else."""
+    if not value.strip() or not value.isprintable():
+        raise ValueError(f"{shown(value)} is not the path of a folder")
+
+
+# -- in words -----------------------------------------------------------------
+
+
+def written(value: float) -> str:
+    """A span or a size as a person writes it: ``30d``, ``16MB``; any other number as it is."""
+    if isinstance(value, Seconds):
+        unit = next((unit for unit, size in _SPANS.items() if value and (value / size).is_integer()), "s")
+        return f"{value / _SPANS[unit]:.15g}{unit}"
+    if isinstance(value, Bytes):
+        unit = next(unit for unit, size in _SIZES.items() if not unit or (value and value % size == 0))
+        return f"{int(value) // _SIZES[unit]}{unit}B"
+    return f"{value}"
+
+
+def in_words(value: object) -> str:
+    """What kind of value that is: ``a number``."""
+    return KINDS.get("datetime" if hasattr(value, "isoformat") else _NAMES.get(type(value), ""), "that")
+
+
+def shown(value: object) -> str:
+    """*value* in a sentence: short, on one line."""
+    if isinstance(value, bool | dict | list) or hasattr(value, "isoformat"):
+        return in_words(value)
+    # Python refuses to write out an integer of thousands of digits.
+    if isinstance(value, int) and value.bit_length() > 64:
+        return "such a large number"
+    text = f'"{repr(value)[1:-1]}"' if isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else f'{text[:60]}..."'
+
+
+KINDS = {
+    "str": "text",
+    "int": "a number",
+    "float": "a number with a fraction",
+    "bool": "true or false",
+    "object": "a table",
+    "array": "a list",
+    "datetime": "a date or time",
+    "date": "a date or time",
+    "time": "a date or time",
+    "null": "nothing",
+}
+"""What kinds of values are called, by the names that msgspec has for them."""
+_NAMES = {str: "str", int: "int", float: "float", bool: "bool", dict: "object", list: "array"}

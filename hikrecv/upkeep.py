@@ -76,7 +76,7 @@ class Upkeep:
         status = self._journal.status()
         if bool(status.full) != bool(self._full):
             if status.full:
-                _log.critical("ALARM: nothing can be kept: {why}", why=status.full)
+                _log.error("events cannot be kept: {why}", why=status.full)
             else:
                 _log.info("there is room again: events are kept")
             self._full = status.full

@@ -94,8 +94,8 @@ def _names(config: Config) -> Iterator[str]:
             ip_address((table.address or "::").strip("[]"))
         except ValueError:
             yield (
-                f"devices.{name}.address: {table.address} is no IP address: it serves for calls to the device, "
-                "and events are not recognised by where they come from"
+                f"devices.{name}.address: {table.address} is no IP address: it serves for calls to the "
+                "device, and events are not recognised by where they come from"
             )
 
 
@@ -112,6 +112,6 @@ def _space(config: Config, state: State) -> Iterator[str]:
     if config.journal.max > free + taken:
         room = written(Bytes((free + taken) // 10**6 * 10**6))
         yield (
-            f"journal.max: {written(config.journal.max)} is more than the {room} that the disk of {place} has "
-            "left for it; it would be full before old events are deleted"
+            f"journal.max: {written(config.journal.max)} is more than the {room} that the disk of {place} "
+            "has left for it; it would be full before old events are deleted"
         )

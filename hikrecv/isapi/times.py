@@ -25,6 +25,7 @@ _DENSE = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d{1,6})?")
 _LONGEST = 64
 """Characters; no time is longer, and the patterns below need not be safe on more."""
 _OFFSET = re.compile(r"([+-])(\d{1,2}):?(\d\d)?")
+_MINUTE = timedelta(minutes=1)
 _EPOCH_SECONDS = range(10**8, 10**10)
 # Clocks are set to 1970 (or the evening before) and to 2034, but not to year 1:
 # outside of this no arithmetic with offsets is safe.
@@ -107,7 +108,14 @@ def _from_standard(said: str, zone: tzinfo | None) -> Reading | None:
         at = datetime.fromisoformat(said)
     except ValueError:
         return None
-    return Reading(at) if at.tzinfo is not None else _zoned(at, zone, said)
+    offset = at.utcoffset()
+    if offset is None:
+        return _zoned(at, zone, said)
+    if not offset % _MINUTE:
+        return Reading(at)
+    # Python reads seconds in an offset, JSON's times (RFC 3339) cannot carry them, and no zone has any.
+    whole = timezone(int(offset / _MINUTE) * _MINUTE)
+    return Reading(at.replace(tzinfo=whole), anomaly=Anomaly("time-repaired", said))
 
 
 def _from_epoch(said: str) -> Reading | None:

@@ -151,8 +151,8 @@ class Journal:
 
         :param from_thread: calls a function with arguments on the caller's thread: `reactor.callFromThread`.
         :param on_broken: called once, when a write or a sync failed; the service then has to stop.
-        :param on_damage: gets a sentence, in the thread that reads, for what cannot be read: each number once.
-            Without it reading on through damage is an error.
+        :param on_damage: gets a sentence, in the thread that reads, of what cannot be read: each number once.
+            Without it, to read on through damage is an error.
         :param acknowledged: the highest number that index and ledger remember: if the journal does not have
             it, that is reported, and no number up to it is given again.
         :param zeroed: retired segments are zeroed before they are used again.

@@ -63,6 +63,9 @@ class Pool:
 
     def put_back(self, segment: Segment) -> None:
         """A prepared segment that waits for its use, or that was not used after all."""
+        if segment.size != self._rules.size:  # whoever takes a spare counts on its size
+            self.remove(segment)
+            return
         spare = Segment(generation=segment.generation, size=segment.size, created=segment.created)
         self.spares.append(spare)
 

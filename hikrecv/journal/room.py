@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ..config import JournalTable
 
-SMALLEST = 1_000_000
-"""Bytes below which a segment is not made smaller for the disk's sake."""
+SMALLEST = 1 << 20
+"""Bytes: for the disk's sake no segment is made smaller than this."""
 
 
 def fitting(size: int, disk: int) -> int:
@@ -29,16 +28,8 @@ def shortage(table: JournalTable, disk: int, state: Path) -> str:
         return ""
     return (
         f"[journal] may take {_megabytes(wanted)} (max and ballast) and the disk of {state} has "
-        f"{_megabytes(disk)} for it: when it is full the oldest events go earlier; lower max, or free some space"
+        f"{_megabytes(disk)} for it: once it is full the oldest events go; lower max, or free some space"
     )
-
-
-def disk_of(state: Path) -> int:
-    """Bytes that the journal of *state* has, and those that are free; the directory need not be there yet."""
-    taken = sum(path.stat().st_size for path in (*state.glob("journal/*.seg"), *state.glob("ballast")))
-    there = next(folder for folder in (state, *state.absolute().parents) if folder.is_dir())
-    found = os.statvfs(there)
-    return taken + found.f_bavail * found.f_frsize
 
 
 def _megabytes(size: int) -> str:

@@ -194,13 +194,12 @@ class Scribe:
 
     def _smaller(self, least: int, full: DiskFull) -> Segment:
         """A segment as large as the disk still has room for, though none of the old may go."""
-        size = self._rules.size // 2 // PAGE * PAGE
-        while size >= max(least, SMALLEST):
+        size = self._rules.size
+        least = max(least, min(SMALLEST, size))
+        while size > least:
+            size = max(size // 2 // PAGE * PAGE, least)
             with suppress(DiskFull):
                 return self.pool.create(size)
-            size = size // 2 // PAGE * PAGE
-        with suppress(DiskFull):
-            return self.pool.create(least)
         self.pool.drop_ballast(self._ballast)
         raise full
 
@@ -343,6 +342,8 @@ class Scribe:
                 if not self._oldest_goes(self._rules.hold_within(self.pool.total)):
                     raise
                 self.tight = str(full)
+                # The disk is full for others too, and a ledger that cannot be written holds reactions up.
+                self.pool.drop_ballast(self._ballast)
                 yield from self._retire_oldest()
             else:
                 self.tight = ""

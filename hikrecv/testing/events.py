@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from hikrecv.config import DeviceTable, Mac
+from hikrecv.config import DeviceTable
 from hikrecv.errors import Gone
 from hikrecv.isapi.decode import Decoder
 from hikrecv.isapi.event import Event, Family
@@ -51,7 +51,7 @@ class Events:
     """
 
     def __init__(self, devices: Mapping[str, DeviceTable] | None = None, start: datetime = START) -> None:
-        self._decoder = Decoder("test", {GATE: DeviceTable(mac=Mac(WHO.mac))} if devices is None else devices)
+        self._decoder = Decoder("test", {GATE: DeviceTable(mac=WHO.mac)} if devices is None else devices)
         self._start = start
         self._seq = count(1)
         self._pushes: dict[int, Push] = {}

@@ -9,8 +9,8 @@ from .watch import Watch
 
 FREE = 4
 """Part of the room in which everybody reads: what those that wait later already hold."""
-STEP = 65_536
-"""What a body of unknown length asks room for at a time: one read."""
+STEP = 262_144
+"""What a body of unknown length asks room for at a time: one read (`line.BODY_READ`)."""
 
 
 class InFlight:

@@ -67,7 +67,7 @@ def servers() -> list[Server]:
 
 def environment(place: Place) -> dict[str, str]:
     """What every server is started with."""
-    return {**os.environ, "BENCH_FOLDER": str(place.folder), "PYTHONPATH": str(PEERS), "PYTHONWARNINGS": "ignore"}
+    return {**os.environ, "BENCH_FOLDER": str(place.folder), "PYTHONPATH": f"{ROOT}{os.pathsep}{PEERS}", "PYTHONWARNINGS": "ignore"}
 
 
 # -- hikrecv ----------------------------------------------------------------------

@@ -19,6 +19,7 @@ from hikrecv.push import Peer, Push
 from hikrecv.state import State
 from hikrecv.testing.message import Message
 
+DEFAULT = JournalTable()
 Keep = Callable[..., State]
 
 
@@ -26,12 +27,12 @@ Keep = Callable[..., State]
 def keep(tmp_path: Path) -> Keep:
     """Keep messages in a new state directory, indexed as far as *indexed* says."""
 
-    def kept(*messages: Message, indexed: bool = True) -> State:
+    def kept(*messages: Message, indexed: bool = True, table: JournalTable = DEFAULT) -> State:
         state = State(tmp_path / "state")
         state.prepare()
         journal = Journal.open(
             state.root,
-            JournalTable(),
+            table,
             from_thread=lambda function, *arguments: function(*arguments),
             on_broken=print,
             threaded=False,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from hikrecv.config import Bytes, JournalTable
 from hikrecv.errors import HikrecvError
 from hikrecv.isapi.event import Event
 from hikrecv.state import State
@@ -120,6 +121,66 @@ def test_export_writes_csv_and_pictures(run: Run, state: State, tmp_path: Path) 
     assert lines[0].startswith("id,received,")
     assert "Yunus" in lines[1]
     assert len(list((tmp_path / "out").glob("*.jpg"))) == 4
+
+
+@pytest.fixture
+def damaged(keep: Callable[..., State]) -> State:
+    """The second of four pushes cannot be read."""
+    kept = keep(vendor_note(), verified(WHO, NOON, 6), verified(WHO, NOON, 7), refused(WHO, NOON, 8))
+    spoil(kept, verified(WHO, NOON, 6).body[-200:])
+    return kept
+
+
+def spoil(state: State, body: bytes) -> None:
+    """Flip a bit of the record that holds *body*."""
+    for segment in state.journal.glob("*.seg"):
+        raw = bytearray(segment.read_bytes())
+        if (at := raw.find(body)) >= 0:
+            raw[at] ^= 1
+            segment.write_bytes(raw)
+            return
+    raise AssertionError("no such body")
+
+
+@pytest.mark.parametrize("words", [["events"], ["events", "--format", "jsonl"], ["events", "--since", "1"]])
+def test_what_is_damaged_is_left_out_of_the_events_with_a_word(
+    run: Run, damaged: State, words: list[str]
+) -> None:
+    result = run(*words, "--state-dir", damaged.root)
+
+    assert result.exit_code == 0
+    assert result.stderr.count("number 2 is damaged and cannot be read") == 1
+    assert "hikrecv verify" in result.stderr
+    assert "is damaged" not in result.stdout
+
+
+def test_show_of_a_damaged_number_says_that_it_is(run: Run, damaged: State) -> None:
+    shown = said(run("show", 2, "--state-dir", damaged.root))
+
+    assert "number 2 is damaged: the sum of a record does not fit" in shown
+    assert "there is no push" not in shown
+
+
+@pytest.mark.parametrize("words", [["reindex"], ["export", "out"]])
+def test_who_goes_through_the_journal_names_what_is_damaged(
+    run: Run, damaged: State, words: list[str], tmp_path: Path
+) -> None:
+    words = [str(tmp_path / "out") if word == "out" else word for word in words]
+
+    result = run(*words, "--state-dir", damaged.root)
+
+    assert result.exit_code == 0
+    assert "number 2 is damaged and cannot be read" in result.stderr
+
+
+def test_verify_notices_that_a_first_segment_is_gone(run: Run, keep: Callable[..., State]) -> None:
+    state = keep(*[vendor_note()] * 8, table=JournalTable(segment=Bytes(1_000_000)))
+    min(state.journal.glob("*.seg")).unlink()
+
+    result = run("verify", "--state-dir", state.root)
+
+    assert result.exception is not None
+    assert "the segment at the beginning is missing (numbers 1 to" in said(result)
 
 
 def test_verify_counts_the_good_records_and_names_the_bad(run: Run, state: State) -> None:

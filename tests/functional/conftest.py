@@ -42,12 +42,12 @@ def new_receiver(tmp_path: Path) -> Iterator[NewReceiver]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 24 MB."""
+    """A file system of 64 MB."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small file system")
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=24M,mode=0755", "hikrecv-test", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64M,mode=0755", "hikrecv-test", str(disk)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("this container may not mount a file system")
     yield disk

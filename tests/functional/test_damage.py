@@ -138,3 +138,43 @@ def test_a_restored_copy_gives_new_ids_and_keeps_the_old_ones(new_receiver) -> N
     assert here[3].split("-")[1:] == there[3].split("-")[1:] == ["4", "0"]
     assert here[3] != there[3]
     assert [note.seq for note in noted(copy, "first")] == [1, 2, 3, 4]
+
+
+SMALL = """
+[journal]
+segment = "1MB"
+"""
+
+
+def lose_the_end(receiver: Receiver, nth: int) -> None:
+    """The last 500 kB of a segment become zeros, as a bad sector or a careless tool leaves them."""
+    path = sorted((receiver.state.root / "journal").glob("*.seg"))[nth]
+    with path.open("r+b") as segment:
+        segment.seek(-500_000, 2)
+        segment.write(bytes(500_000))
+
+
+def test_a_closed_segment_that_lost_its_end_is_an_alarm_at_the_start(new_receiver) -> None:
+    receiver = new_receiver(SMALL + REACTIONS, plugins={"noting": NOTING}).start()
+    with Device(receiver.port, large_every=1) as device:
+        assert {device.send().status for _ in range(12)} == {200}
+    receiver.wait_until_idle()
+    receiver.stop()
+
+    lose_the_end(receiver, 1)
+    receiver.start()
+    receiver.wait_for_log("damaged and cannot be read: the sum of a record does not fit")
+    receiver.tell("reactions.rewind", name="first", to=1)
+    receiver.wait_until_idle()
+    push(receiver, 1)
+    lost = receiver.tell("status")["journal"]["damaged"]
+    listed = receiver.command("events", "--format", "jsonl")
+
+    assert lost > 0
+    assert receiver.log.count("damaged and cannot be read") == 1
+    assert listed.count("damaged and cannot be read") == 1
+    assert any((receiver.state.root / "quarantine").iterdir())
+    again = [note.seq for note in noted(receiver, "first")][12:]
+    assert len(again) == 13 - lost
+    assert again[0] == 1
+    assert "hikrecv verify" in receiver.log

@@ -108,6 +108,7 @@ def test_a_server_of_http_1_0_fails_no_attempt(new_receiver, hook: int) -> None:
 
     with Device(receiver.port) as device:
         assert {device.send().status for _ in range(50)} == {200}
+    until(lambda: len(Hook.taken) >= 100, "all have arrived")
     receiver.wait_until_idle()
     rows = [receiver.reaction(name) for name in ("again", "once")]
 

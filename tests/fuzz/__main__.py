@@ -2,7 +2,7 @@
 A million generated requests, each all the way from its bytes to its events: none may raise.
 
 ``python -m tests.fuzz --requests 1000000 --seed 1``; a request that was trouble is kept in
-`corpus/`, where the tests find it, and can be made again from the seed and its number.
+`corpus/`, where the tests find it (with the corpus as it was, seed and number make it again).
 """
 
 from __future__ import annotations

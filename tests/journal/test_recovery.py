@@ -12,6 +12,7 @@ from journal_kit import SEGMENT, STATE, Desk, damages, push, table
 from journal_stores import MemoryStore, Watched
 
 from hikrecv.errors import Gone, JournalError, StateError, StateTooNew
+from hikrecv.journal.reader import JournalReader
 from hikrecv.journal.record import Damaged, push_head, record_size
 from hikrecv.journal.recovery import Report
 from hikrecv.journal.segment import DATA, PAGE, unpack
@@ -122,7 +123,7 @@ def test_damage_in_the_middle_of_the_open_segment_is_reported_and_the_rest_kept(
     assert (damaged.first, damaged.last) == (2, 2)
     assert after.journal.report.new_word == ""
     assert damages(after.journal) == [damaged]
-    assert [entry.seq for entry in after.journal.entries(1)] == [1, 3, 4]
+    assert [entry.seq for entry in after.journal.entries(1, damage=str)] == [1, 3, 4]
     copy = STATE / "quarantine" / f"{damaged.segment}-{damaged.start}"
     assert b"0002>" in store.files[copy].data
     assert before.journal.word == after.journal.word
@@ -138,7 +139,7 @@ def test_damage_is_told_from_a_torn_tail_without_the_mark_too() -> None:
     after = Desk(store.killed())
 
     assert [(d.first, d.last) for d in after.journal.report.damages] == [(2, 2)]
-    assert [entry.seq for entry in after.journal.entries(1)] == [1, 3, 4]
+    assert [entry.seq for entry in after.journal.entries(1, damage=str)] == [1, 3, 4]
 
 
 def test_the_rest_of_a_group_that_found_no_room_never_comes_back() -> None:
@@ -187,7 +188,7 @@ def test_damage_in_a_sealed_segment_is_met_by_whoever_reads_there() -> None:
     assert (damaged.first, damaged.last, damaged.segment) == (3, 3, segments(store)[0].name)
     assert damages(after.journal) == [item for v in verify(after.journal.view()) if (item := v.damaged)]
     assert after.journal.read(4).push.body.startswith(b"<0004>")
-    with pytest.raises(JournalError, match="number 3 cannot be read: the sum of a record does not fit"):
+    with pytest.raises(JournalError, match="number 3 is damaged and cannot be read: the sum of a record"):
         after.journal.read(3)
     after.journal.quarantine(damaged)
     after.journal.commit()
@@ -221,7 +222,7 @@ def test_a_missing_segment_in_the_middle_is_an_alarm_and_a_gap() -> None:
     (damaged,) = after.journal.report.damages
     assert damaged.reason == "a segment is missing, or its end"
     assert [(d.first, d.last) for d in damages(after.journal)] == [(damaged.first, damaged.last)]
-    read = [entry.seq for entry in after.journal.entries(1)]
+    read = [entry.seq for entry in after.journal.entries(1, damage=str)]
     assert sorted([*read, *range(damaged.first, damaged.last + 1)]) == list(range(1, 21))
 
 
@@ -237,6 +238,39 @@ def test_a_missing_last_segment_is_an_alarm_and_its_numbers_are_not_given_again(
     assert after.journal.report.new_word == "its end is damaged"
     assert after.keep(b"next") == [21]
     assert damages(after.journal)[0].last == 20
+
+
+def test_a_missing_first_segment_is_an_alarm_and_one_that_was_retired_is_none() -> None:
+    store = MemoryStore()
+    desk = filled(store, 30)
+    desk.retain({})
+    filled_up = Desk(store.killed(), table(most=8 * SEGMENT))
+    filled_up.retain({})
+    for _ in range(40):
+        filled_up.keep(bytes(5000))
+    first = filled_up.journal.first
+    assert first > 1
+    assert Desk(store.killed()).journal.report.damages == ()
+    assert not [verdict for verdict in verify(JournalReader(STATE, store=store).view) if verdict.damaged]
+    store.unlink(segments(store)[0])
+
+    reader = JournalReader(STATE, store=store)
+    after = Desk(store.killed())
+
+    (damaged,) = after.journal.report.damages
+    assert (damaged.first, damaged.last) == (first, after.journal.first - 1)
+    assert "at the beginning is missing" in damaged.reason
+    assert [verdict.damaged for verdict in verify(reader.view) if verdict.damaged] == [damaged]
+
+
+def test_a_state_of_before_the_begin_was_kept_raises_no_false_alarm() -> None:
+    store = MemoryStore()
+    filled(store)
+    store.files[JOURNAL / "durable"].resize(40)
+    store.unlink(segments(store)[0])
+
+    assert Desk(store.killed()).journal.report.damages == ()
+    assert Desk(store.killed()).journal.report.damages == ()
 
 
 def test_all_segments_gone_is_an_alarm_too() -> None:

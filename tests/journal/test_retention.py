@@ -247,7 +247,7 @@ def test_a_recycled_segment_is_renamed_synced_and_marked_before_it_is_used() -> 
 
     desk.retain({})
 
-    assert calls[:4] == ["rename", "sync_directory", "write", "sync"]
+    assert calls[:5] == ["sync", "rename", "sync_directory", "write", "sync"]
 
 
 def test_a_clock_that_runs_ahead_for_a_while_deletes_nothing() -> None:

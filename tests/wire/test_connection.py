@@ -21,6 +21,7 @@ from hikrecv.push import OK, Answer, Push
 from hikrecv.wire.admission import Admission
 from hikrecv.wire.answers import remote_check
 from hikrecv.wire.connection import PushFactory
+from hikrecv.wire.line import BODY_READ, FIRST_READ
 from hikrecv.wire.login import ha1
 
 POST = b"POST / HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -572,13 +573,13 @@ def test_connections_are_limited_in_all(port):
 
 def test_of_a_large_event_little_is_read_before_its_head_is_known(port):
     device = port().connect()
-    assert device.wire.bufferSize == 8_192
+    assert device.wire.bufferSize == FIRST_READ
 
     device.send(post(b"x" * 10, length=100_000))
-    assert device.wire.bufferSize == 65_536
+    assert device.wire.bufferSize == BODY_READ
 
     device.send(b"x" * 99_990)
-    assert device.wire.bufferSize == 8_192
+    assert device.wire.bufferSize == FIRST_READ
 
 
 def test_above_a_part_of_the_room_a_body_waits_until_it_fits(port):

@@ -49,12 +49,12 @@ async def test_an_event_with_its_pictures_arrives(loopback: Any, make_event: Any
 
 @pytest_twisted.ensureDeferred
 async def test_a_server_in_trouble_is_a_retry(loopback: Any, make_event: Any) -> None:
-    loopback.server.fail(status=503, headers={"Retry-After": "7"})
     loopback.server.drop()
+    loopback.server.fail(status=503, headers={"Retry-After": "7"})
 
-    with pytest.raises(Retry) as busy:
-        await send(loopback, make_event("io"))
     with pytest.raises(Retry, match="lost"):
+        await send(loopback, make_event("io"))
+    with pytest.raises(Retry) as busy:
         await send(loopback, make_event("io"))
 
     assert busy.value.after == 7.0

@@ -1,0 +1,106 @@
+"""`hikrecv check`: the example, what it remarks, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from hikrecv import config
+from hikrecv.errors import HikrecvError
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def check(run: Run, tmp_path: Path) -> Callable[..., str]:
+    """What `hikrecv check` says about a configuration in a folder of its own."""
+
+    def checked(text: str, *options: str) -> str:
+        (tmp_path / "hik.toml").write_text(f'state_dir = "state"\n{text}')
+        result = run("check", tmp_path / "hik.toml", *options)
+        assert result.exception is None or isinstance(result.exception, HikrecvError | SystemExit)
+        return f"error: {result.exception}" if result.exception else result.output
+
+    return checked
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> str:
+    """The key for a folder with a plugin that is no Python."""
+    (tmp_path / "mine").mkdir(mode=0o700)
+    (tmp_path / "mine" / "typo.py").write_text("def (")
+    (tmp_path / "mine" / "typo.py").chmod(0o600)
+    return 'plugin_dirs = ["mine"]\n'
+
+
+def test_the_example_is_a_configuration_with_every_default(run: Run) -> None:
+    printed = run("check", "--example").output
+
+    assert config.parse(printed) == config.Config()
+    assert printed.startswith("# hikrecv: every key")
+
+
+def test_the_help_says_where_to_begin(run: Run) -> None:
+    assert "--example > hikrecv.toml" in " ".join(run("check", "--help").output.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ('[[listen]]\nendpoint = "pigeon:8089"', "listen[0].endpoint"),
+        ('[[listen]]\nendpoint = "tcp:8089:colour=blue"', "listen[0].endpoint"),
+        ('[metrics]\nlisten = "pigeon:8089"', "metrics.listen"),
+        ('[devices.gate]\nurl = "http://[x"', "devices.gate.url"),
+        ('[devices.gate]\nurl = "http://a:99999"', "devices.gate.url"),
+    ],
+)
+def test_what_only_twisted_knows_is_an_error_by_its_path(
+    check: Callable[..., str], text: str, path: str
+) -> None:
+    assert check(text).startswith(f"error: {path}: ")
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["systemd:domain=INET:index=0", "ssl:8443:privateKey=/nowhere/key.pem:certKey=/nowhere/cert.pem"],
+)
+def test_what_only_the_receiver_has_is_left_to_the_start(check: Callable[..., str], endpoint: str) -> None:
+    assert f"listens on {endpoint}" in check(f'[[listen]]\nendpoint = "{endpoint}"')
+
+
+def test_a_host_name_as_a_devices_address_is_remarked_and_no_error(check: Callable[..., str]) -> None:
+    said = check('[devices.gate]\naddress = "gate.local"\n[devices.yard]\naddress = "fe80::1"')
+
+    assert "remark: devices.gate.address: gate.local is no IP address" in said
+    assert "yard" not in said
+
+
+def test_a_journal_larger_than_the_disk_is_remarked(check: Callable[..., str], tmp_path: Path) -> None:
+    assert "remark: journal.max: 1PB is more than" in check('[journal]\nmax = "1PB"')
+    assert "journal.max" not in check('[journal]\nmax = "1MB"')
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_broken_plugin_that_nobody_uses_is_remarked(check: Callable[..., str], broken: str) -> None:
+    said = check(broken)
+
+    assert "remark: the plugin typo" in said
+    assert "is broken" in said
+
+
+def test_with_strict_it_is_an_error(check: Callable[..., str], broken: str) -> None:
+    said = check(broken, "--strict")
+
+    assert said.startswith("error: the plugin typo")
+    assert "SyntaxError" in said
+
+
+def test_with_strict_a_folder_that_others_may_write_is_an_error(
+    check: Callable[..., str], broken: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").chmod(0o777)
+
+    assert check(broken, "--strict").startswith("error: ")
