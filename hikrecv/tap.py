@@ -156,7 +156,8 @@ def refuse(error: HikrecvError) -> NoReturn:
 def _warn(parts: Parts) -> None:
     """Name what was found to be broken by looking at names only, such as a folder that others may write."""
     for failure in parts.plugins.failures:
-        _log.warn("the plugin {name} is broken: {reason}", name=failure.name, reason=failure.reason)
+        what = "the plugin folder" if failure.name == failure.origin else "the plugin"
+        _log.warn("{what} {name} is left out: {reason}", what=what, name=failure.name, reason=failure.reason)
 
 
 def _give_away(path: Path, uid: int | None, gid: int | None) -> None:

@@ -20,9 +20,11 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import xxhash
+from click.testing import CliRunner
 
 from hikrecv import control
 from hikrecv.archive import Archive
+from hikrecv.cli.main import command
 from hikrecv.config import Config, JournalTable
 from hikrecv.errors import HikrecvError
 from hikrecv.isapi.event import Event
@@ -183,7 +185,7 @@ class Receiver:
         return next(row for row in self.tell("reactions") if row["name"] == name)
 
     def wait_until_idle(self, seconds: float = 40.0, *, but: str = "") -> None:
-        """Wait until every event has come to its end with all reactions *but* one; no back-off is waited for."""
+        """Wait until every event has come to its end with all reactions *but* one, and for no back-off."""
 
         def idle() -> bool:
             rows = [row for row in self.tell("reactions") if row["name"] != but]
@@ -201,13 +203,11 @@ class Receiver:
 
     def command(self, *words: str, code: int = 0) -> str:
         """Run `hikrecv` with *words* on it; gives what it printed, both ways."""
-        line = [str(BIN / "hikrecv"), *words, "--config", str(self.config)]
-        return run(line, code, self.folder)
+        return hikrecv(*words, "--config", str(self.config), code=code)
 
     def command_on_state(self, *words: str, code: int = 0) -> str:
         """The same without the configuration."""
-        line = [str(BIN / "hikrecv"), *words, "--state-dir", str(self.state.root)]
-        return run(line, code, self.folder)
+        return hikrecv(*words, "--state-dir", str(self.state.root), code=code)
 
     # -- what it has kept --------------------------------------------------------------
 
@@ -239,6 +239,25 @@ def unmarked_repeats(receiver: Receiver, kept: Mapping[int, str]) -> list[str]:
         elif event.duplicate_of != ids[f"{known} {event.n}"]:
             wrong.append(event.id)
     return wrong
+
+
+def hikrecv(*words: str, code: int = 0) -> str:
+    """
+    Run the command, which has to exit with *code*; gives what it printed, both ways.
+
+    In this process, which saves half a second each time, unless it may need the reactor.
+    """
+    if words[0] in ("try", "replay", "dead-letters"):
+        return run([str(BIN / "hikrecv"), *words], code)
+    ended = CliRunner().invoke(command, words)
+    said, found = ended.output, ended.exit_code
+    if isinstance(ended.exception, HikrecvError):
+        found = ended.exception.exit_code
+        said += "".join(f"hikrecv: {line}\n" for line in str(ended.exception).splitlines())
+    elif ended.exception is not None and not isinstance(ended.exception, SystemExit):
+        raise ended.exception
+    assert found == code, f"{words} exited with {found}:\n{said}"
+    return said
 
 
 def run(line: list[str], code: int = 0, folder: Path | None = None) -> str:

@@ -155,7 +155,7 @@ def test_a_port_that_is_taken_is_one_sentence(way: str, tmp_path: Path) -> None:
     assert "another program listens there" in said
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["hikrecv run", "twistd"])
 def test_a_port_for_metrics_that_is_taken_is_one_sentence(way: str, tmp_path: Path) -> None:
     config = tmp_path / "hikrecv.toml"
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -168,7 +168,7 @@ def test_a_port_for_metrics_that_is_taken_is_one_sentence(way: str, tmp_path: Pa
     assert f"cannot listen on tcp:{port}:interface=127.0.0.1 for metrics" in said
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["hikrecv run", "twistd"])
 def test_a_bad_configuration_is_one_sentence_that_names_the_key(way: str, tmp_path: Path) -> None:
     config = tmp_path / "hikrecv.toml"
     config.write_text('state_dir = "state"\n[journal]\nkept = "30d"\n')
@@ -179,7 +179,7 @@ def test_a_bad_configuration_is_one_sentence_that_names_the_key(way: str, tmp_pa
     assert not (tmp_path / "state").exists()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["hikrecv run", "twist"])
 def test_a_state_directory_that_cannot_be_used_is_one_sentence(way: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 

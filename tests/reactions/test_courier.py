@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from hikrecv import hookimpl
 from hikrecv.errors import Reject, Retry
 from hikrecv.isapi.event import Episode, Event, Match, Picture
+from hikrecv.reactions.book import APART
 from hikrecv.reactions.slices import MOST_PUSHES
 
 
@@ -55,6 +56,8 @@ def letters(stage: Any, name: str = "hq") -> list[tuple[int, str]]:
 
 
 def cursor(stage: Any, name: str = "hq") -> int:
+    """Where the ledger has it, when the writes that keep apart have been made."""
+    stage.clock.advance(APART)
     return stage.ledger.places()[name].cursor
 
 
@@ -155,6 +158,7 @@ def test_of_a_push_with_several_events_only_those_not_done_are_repeated(stage: A
     courier = stage.courier(reaction, cursor=0)
     stage.publish(*(stage.event(1, n) for n in range(4)))
     assert seen == [(1, 0), (1, 1), (1, 2)]
+    stage.clock.advance(APART)
     stage.crash(courier)
 
     stage.courier(reaction)
@@ -614,6 +618,7 @@ def test_what_is_done_above_the_cursor_is_not_repeated_after_a_crash(stage: Any)
     for seq in range(1, 5):
         stage.publish(stage.event(seq, device=f"camera {seq}"))
     assert script.seen == [1, 2, 3, 4]
+    stage.clock.advance(APART)
     stage.crash(courier)
 
     stage.courier(reaction)
