@@ -42,7 +42,10 @@ def main(words: list[str]) -> int:
             for server in servers()
             if server.kind == "peer" and not _named(asked.servers, server.name)
         }
-        times, seconds = asked.times or (2 if asked.quick else 5), asked.seconds or (1.0 if asked.quick else 2.5)
+        times, seconds = (
+            asked.times or (2 if asked.quick else 5),
+            asked.seconds or (1.0 if asked.quick else 2.5),
+        )
         table = Table(bench.run(cells, times, seconds) if cells else [])
         skipped = bench.skipped | missing
         found = table.goals(skipped) + ([] if asked.no_alone else _alone(bench, asked))
@@ -60,7 +63,9 @@ def _alone(bench: Bench, asked: argparse.Namespace) -> list[Goal]:
     found = alone.journal(bench.folder)
     found += alone.lag(bench, ours, 4.0 if asked.quick else 15.0)
     found += alone.keeping_up(bench, ours, 10.0 if asked.quick else 60.0)
-    found += alone.start(bench, ours, asked.pushes if asked.pushes is not None else 0 if asked.quick else 1_000_000)
+    found += alone.start(
+        bench, ours, asked.pushes if asked.pushes is not None else 0 if asked.quick else 1_000_000
+    )
     return found
 
 
@@ -85,16 +90,22 @@ def _named(names: str | None, title: str) -> bool:
 
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds, only what the goals need")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer and shorter rounds, only what the goals need"
+    )
     parser.add_argument("--times", type=int, help="rounds; the figures are medians of them")
     parser.add_argument("--seconds", type=float, help="seconds of each measurement")
     parser.add_argument("--servers", help="only these, by name, with commas between")
     parser.add_argument("--only", help='only these cells, such as "W1 close 16", with commas between')
-    parser.add_argument("--pushes", type=int, help="how many pushes are in the journal when the start is measured")
+    parser.add_argument(
+        "--pushes", type=int, help="how many pushes are in the journal when the start is measured"
+    )
     parser.add_argument("--no-alone", action="store_true", help="leave out what is measured of hikrecv alone")
     parser.add_argument("--folder", type=Path, help="where events go meanwhile: on the disk to be measured")
     parser.add_argument("--keep", action="store_true", help="leave that folder")
-    parser.add_argument("--plot", type=Path, default=None, help=f"for the documentation: {PLOT.relative_to(ROOT)}")
+    parser.add_argument(
+        "--plot", type=Path, default=None, help=f"for the documentation: {PLOT.relative_to(ROOT)}"
+    )
     parser.add_argument("--results", type=Path, default=Path("bench-results.json"))
     return parser
 

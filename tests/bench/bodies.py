@@ -41,7 +41,9 @@ def w1() -> Message:
 
 def w2() -> Message:
     """An alert in 1 kB of XML."""
-    region = REGION.replace("\n<RegionCoordinates><positionX>860</positionX><positionY>320</positionY></RegionCoordinates>", "")
+    region = REGION.replace(
+        "\n<RegionCoordinates><positionX>860</positionX><positionY>320</positionY></RegionCoordinates>", ""
+    )
     alert = bare(Identity(), WHEN, "linedetection", inside=region.format(target="human"))
     return _numbered(alert, b"<activePostCount>1<", b"<activePostCount>%d<" % NUMBER)
 

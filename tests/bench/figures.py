@@ -48,7 +48,8 @@ class Row(msgspec.Struct, frozen=True):
     def of(cls, server: str, kind: Kind, cell: Cell, runs: Sequence[Measured]) -> Row:
         """The medians of *runs*."""
         spreads = {
-            name: Spread.of(getattr(run, name) for run in runs) for name in ("rate", "cpu", "p50", "p99", "peak")
+            name: Spread.of(getattr(run, name) for run in runs)
+            for name in ("rate", "cpu", "p50", "p99", "peak")
         }
         return cls(
             server=server,
@@ -107,7 +108,9 @@ class Table:
                     found.append(_at_most(f"{against}: p99", wanted.p99, ours.p99, best.p99))
             store = self.one(cell.title, "go+segment")
             if wanted.store and store is not None:
-                found.append(_at_least(f"{cell.title} / go+segment: events/s", wanted.store, ours.rate, store.rate))
+                found.append(
+                    _at_least(f"{cell.title} / go+segment: events/s", wanted.store, ours.rate, store.rate)
+                )
         cell, must, aim = PEAK
         ours = self.one(cell.title, "hikrecv")
         if ours is not None:

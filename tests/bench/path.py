@@ -1,4 +1,4 @@
-"""The way of an event from bytes to the reaction, without sockets and threads, so that its cost can be counted."""
+"""The way of an event from bytes to the reaction, without sockets and threads: its cost can be counted."""
 
 from __future__ import annotations
 
@@ -56,7 +56,11 @@ class Way:
         )
         result_of(self.rooms.dispatch.start(self.rooms.reactions), bench.clock)
         self.factory = PushFactory(
-            self.rooms.receiver.receive, Admission(now=bench.clock.seconds), Limits(), bench.clock, now=bench.clock.seconds
+            self.rooms.receiver.receive,
+            Admission(now=bench.clock.seconds),
+            Limits(),
+            bench.clock,
+            now=bench.clock.seconds,
         )
         self.clock = bench.clock
         self._devices = [self._connect() for _ in range(connections)]
@@ -109,4 +113,6 @@ def calls(work: Callable[[], object]) -> Counter[str]:
         work()
     finally:
         sys.setprofile(before)
-    return Counter({f"{Path(code.co_filename).name}:{code.co_qualname}": times for code, times in counted.items()})
+    return Counter(
+        {f"{Path(code.co_filename).name}:{code.co_qualname}": times for code, times in counted.items()}
+    )

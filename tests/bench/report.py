@@ -18,7 +18,17 @@ def show(console: Console, table: Table, cells: Sequence[str]) -> None:
     for cell in cells:
         best = table.best(cell)
         grid = RichTable(title=cell, title_justify="left")
-        for name in ("", "events/s", "x best", "CPU us/event", "of best", "p50 ms", "p99 ms", "peak MB", "load core"):
+        for name in (
+            "",
+            "events/s",
+            "x best",
+            "CPU us/event",
+            "of best",
+            "p50 ms",
+            "p99 ms",
+            "peak MB",
+            "load core",
+        ):
             grid.add_column(name, justify="left" if not name else "right")
         for row in table.of(cell):
             grid.add_row(*_line(row, best), style=None if row.good else "dim")
@@ -31,7 +41,9 @@ def goals(console: Console, found: Sequence[Goal], skipped: Mapping[str, str]) -
     for name in ("", "must", "aim", "found", ""):
         grid.add_column(name)
     for goal in found:
-        grid.add_row(goal.what, goal.must, goal.aim, goal.found, f"[{_COLORS[goal.verdict]}]{goal.verdict}[/]")
+        grid.add_row(
+            goal.what, goal.must, goal.aim, goal.found, f"[{_COLORS[goal.verdict]}]{goal.verdict}[/]"
+        )
     console.print(grid)
     for name, why in skipped.items():
         console.print(f"skipped {name}: {why}; nothing is said about the best peer", markup=False)
@@ -68,7 +80,7 @@ def plot(table: Table, cells: Sequence[str], path: Path) -> None:
     mpl.rcParams["svg.hashsalt"] = "hikrecv"  # the same figures give the same file
     from matplotlib import pyplot
 
-    names = [name for name in dict.fromkeys(row.server for row in table.rows if row.kind != "floor")]
+    names = list(dict.fromkeys(row.server for row in table.rows if row.kind != "floor"))
     figure, (above, below) = pyplot.subplots(2, 1, figsize=(10, 7.5), sharex=True)
     width = 0.8 / max(len(names), 1)
     for place, name in enumerate(names):

@@ -1,4 +1,4 @@
-"""The measurement: every server in turn, again and again, so that a busy moment of the machine hits all alike."""
+"""The measurement: every server in turn, again and again, so that a busy moment hits all alike."""
 
 from __future__ import annotations
 

@@ -126,7 +126,13 @@ class Running:
 
     def send(self, load: Load) -> Loaded:
         """Only send."""
-        command: list[Any] = [self.place.tools / "load", self.place.port, load.request, load.offset, Running.numbers]
+        command: list[Any] = [
+            self.place.tools / "load",
+            self.place.port,
+            load.request,
+            load.offset,
+            Running.numbers,
+        ]
         command += [load.connections, load.seconds, load.rate, int(load.close)]
         done = subprocess.run(
             list(map(str, command)),

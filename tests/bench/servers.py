@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 PEERS = HERE / "peers"
 ROOT = HERE.parent.parent
 JOURNAL = 1_000_000_000
-"""How much hikrecv keeps in the benchmark: soon full, so that segments are used again as in a receiver of some age."""
+"""How much hikrecv keeps in the benchmark: soon full, so that segments are used again."""
 
 Kind = Literal["hikrecv", "peer", "store", "floor"]
 
@@ -67,7 +67,12 @@ def servers() -> list[Server]:
 
 def environment(place: Place) -> dict[str, str]:
     """What every server is started with."""
-    return {**os.environ, "BENCH_FOLDER": str(place.folder), "PYTHONPATH": f"{ROOT}{os.pathsep}{PEERS}", "PYTHONWARNINGS": "ignore"}
+    return {
+        **os.environ,
+        "BENCH_FOLDER": str(place.folder),
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{PEERS}",
+        "PYTHONWARNINGS": "ignore",
+    }
 
 
 # -- hikrecv ----------------------------------------------------------------------
@@ -106,7 +111,8 @@ def _hikrecv(place: Place) -> list[str]:
 def _with_port(text: str, port: int) -> str:
     lines = text.splitlines()
     return "\n".join(
-        f'endpoint = "tcp:{port}:interface=127.0.0.1"' if line.startswith("endpoint") else line for line in lines
+        f'endpoint = "tcp:{port}:interface=127.0.0.1"' if line.startswith("endpoint") else line
+        for line in lines
     )
 
 

@@ -41,7 +41,10 @@ class Mosquitto:
         for _ in range(5):
             port = self.port or free_port()
             file = self.folder / "mosquitto.conf"
-            listener = f"user root\npersistence_location {self.folder}/\nlog_dest stderr\nlog_type all\nlistener {port} 127.0.0.1\n"
+            listener = (
+                f"user root\npersistence_location {self.folder}/\n"
+                f"log_dest stderr\nlog_type all\nlistener {port} 127.0.0.1\n"
+            )
             file.write_text(listener + "\n".join(self.lines) + "\n")
             self.process = subprocess.Popen(
                 [MOSQUITTO, "-c", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE

@@ -28,4 +28,12 @@ async def receive(request: Request) -> Response:
 app = Starlette(routes=[Route("/", receive, methods=["POST"])])
 
 if __name__ == "__main__":
-    uvicorn.run(app, host="127.0.0.1", port=port(), loop="uvloop", http="httptools", access_log=False, log_level="error")
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=port(),
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_level="error",
+    )

@@ -20,5 +20,7 @@ class Discard(Resource):
 
 
 if __name__ == "__main__":
-    reactor.listenTCP(port(), Site(Discard(), parsePOSTFormSubmission=False), interface="127.0.0.1", backlog=1024)
+    reactor.listenTCP(
+        port(), Site(Discard(), parsePOSTFormSubmission=False), interface="127.0.0.1", backlog=1024
+    )
     reactor.run()
