@@ -13,10 +13,10 @@ from typing import Any
 import click
 
 from hikrecv.assembly import Parts, Tools, check
-from hikrecv.config import Bytes, Config
+from hikrecv.config import Config
+from hikrecv.journal.room import shortage
 from hikrecv.reactions.reaction import Reaction
 from hikrecv.state import State, find
-from hikrecv.units import written
 
 from .options import read_config
 
@@ -109,9 +109,5 @@ def _space(config: Config, state: State) -> Iterator[str]:
         free = shutil.disk_usage(place).free
     except OSError:
         return  # another user's; that the receiver may use it is not known here
-    if config.journal.max > free + taken:
-        room = written(Bytes((free + taken) // 10**6 * 10**6))
-        yield (
-            f"journal.max: {written(config.journal.max)} is more than the {room} that the disk of {place} "
-            "has left for it; it would be full before old events are deleted"
-        )
+    if sentence := shortage(config.journal, free + taken, place):
+        yield sentence

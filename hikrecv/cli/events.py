@@ -13,7 +13,7 @@ from hikrecv.archive import Archive
 from hikrecv.isapi.event import Event
 from hikrecv.isapi.words import visible_json
 
-from .options import existing_state, read_config, state_options
+from .options import archive_of, existing_state, state_options
 
 LATEST = 50
 LOOK = 0.2
@@ -51,7 +51,7 @@ def command(
     line, oldest first, from the beginning (or --since), heartbeats included.
     """
     state = existing_state(state_dir, config_file)
-    archive = Archive(state, read_config(config_file))
+    archive = archive_of(state, config_file)
     if form == "jsonl":
         found = _lines(archive, since or 0, follow)
         empty = _print_lines(found, data)

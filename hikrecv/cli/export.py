@@ -17,7 +17,7 @@ from hikrecv.isapi.event import Event
 from hikrecv.isapi.words import visible
 
 from .files import picture_file
-from .options import existing_state, read_config, state_options
+from .options import archive_of, existing_state, state_options
 from .progress import along
 
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -68,7 +68,7 @@ def command(
     pictures: bool,
 ) -> None:
     """Write events into DIR: one events.jsonl or events.csv, and the pictures beside it."""
-    archive = Archive(existing_state(state_dir, config_file), read_config(config_file))
+    archive = archive_of(existing_state(state_dir, config_file), config_file)
     begin, end = _bound(since), _bound(until)
     target = Path(folder)
     try:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from hikrecv import config as configuration
+from hikrecv.archive import Archive
 from hikrecv.config import Config
 from hikrecv.errors import StateError
 from hikrecv.state import State, find
@@ -74,3 +75,21 @@ def existing_state(state_dir: str | None, config_file: str | None) -> State:
             f"there is no journal in {state.root}; start `hikrecv run` first, or name another --state-dir"
         )
     return state
+
+
+def archive_of(state: State, config_file: str | None) -> Archive:
+    """
+    What is kept in *state*, read as its receiver reads it: plugins of ``[decode]`` are asked too.
+
+    :raises ConfigErrors: when there are such plugins and the configuration is wrong.
+    """
+    config = read_config(config_file)
+    if config_file is None or not config.decode.plugins:
+        return Archive(state, config)
+    from twisted.internet.task import Clock
+
+    from hikrecv.assembly import Tools, check
+
+    nowhere: Any = Clock()
+    parts = check(config, Tools(state, config, nowhere), folder=Path(config_file).absolute().parent)
+    return Archive(state, config, parts.decoders)

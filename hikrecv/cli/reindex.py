@@ -7,12 +7,11 @@ from collections.abc import Iterator
 import click
 
 from hikrecv import control
-from hikrecv.archive import Archive
 from hikrecv.journal.index import Index
 from hikrecv.journal.lock import Lock
 from hikrecv.state import State
 
-from .options import existing_state, read_config, state_options
+from .options import archive_of, existing_state, state_options
 from .progress import along
 
 
@@ -31,7 +30,7 @@ def command(state_dir: str | None, config_file: str | None) -> None:
         click.echo(f"the index has all {last[1]} pushes")
     except control.NotRunning:
         with Lock(state.root):
-            archive = Archive(state, read_config(config_file))
+            archive = archive_of(state, config_file)
             index = Index.anew(state.index)
             first, last_seq = archive.journal.first, archive.journal.last
             story = (

@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 import msgspec
 
-from hikrecv.archive import Archive, parse_id
+from hikrecv.archive import parse_id
 from hikrecv.errors import Gone, HikrecvError
 from hikrecv.isapi.event import Event
 from hikrecv.isapi.words import visible, visible_json
 from hikrecv.push import Push
 
 from .files import picture_file
-from .options import existing_state, read_config, state_options
+from .options import archive_of, existing_state, state_options
 
 
 @click.command()
@@ -28,7 +28,7 @@ def command(
 ) -> None:
     """Show the push SEQ (or the event ID): its request, its events, its pictures."""
     state = existing_state(state_dir, config_file)
-    archive = Archive(state, read_config(config_file))
+    archive = archive_of(state, config_file)
     seq, n = parse_id(place)
     push = archive.push(seq)
     if raw:

@@ -13,6 +13,7 @@ from hikrecv.push import Anomaly
 from . import json_document, xml_document
 from .encodings import Origins, Text, is_utf8, is_utf16, label, to_utf8
 from .json_repair import MOST_TOKENS
+from .xml_plain import read_plain
 
 Kind = Literal["xml", "json", "form", "jpeg", "png", "gif", "bmp", "other", "empty"]
 DocumentKind = Literal["xml", "json", "form"]
@@ -92,6 +93,10 @@ def parse(
             return (Document("json", None, json_document.read_correct(raw), 0, len(raw)),), ()
         except ValueError:
             pass
+    elif raw[:1] == b"<" and (content_type is None or "xml" in content_type) and raw.isascii():
+        found = read_plain(raw) if len(raw) <= xml_document.MOST_CORRECT else None
+        if found is not None:
+            return (Document("xml", *found, 0, len(raw.rstrip(_BLANK))),), ()
     reader = _Reader(raw, content_type or "")
     reader.run()
     return tuple(reader.documents), tuple(Anomaly(name, detail) for name, detail in reader.odd.items())

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, ParseError, XMLParser
 from xml.parsers import expat
 
+from .xml_plain import read_plain
+
 MOST_DEPTH = 64
 MOST_NODES = 50_000
 MOST_REPAIRS = 10_000
@@ -52,6 +54,9 @@ def read(text: bytes, at: int = 0) -> Read | None:
     :raises Refused: for a document type or an entity, and when it is too deep or too large.
     """
     if at == 0 and not (b"<!DOCTYPE" in text or b"<!ENTITY" in text or len(text) > MOST_CORRECT):
+        plain = read_plain(text)
+        if plain is not None:
+            return Read(*plain, len(text))
         try:
             return _read_correct(text)
         except ParseError:

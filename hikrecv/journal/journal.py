@@ -127,6 +127,7 @@ class Journal:
         self._queued = self._queued_bytes = 0
         self._gathered: list[Waiting] = []
         self._gathered_bytes = 0
+        self._together = 1
         self._thread: Thread | None = None
         self._closed: Deferred[None] | None = None
 
@@ -214,9 +215,10 @@ class Journal:
 
     def _gather(self, item: Waiting) -> None:
         # A thread that is woken for each record takes the interpreter's lock from the reactor twice, and
-        # syncs for one or two.  So a lone record goes at once, and what comes with others in one turn of the
-        # reactor goes together at the turn's end.
-        if self._queued == 1 or self._thread is None:
+        # syncs for one or two.  So what comes in one turn of the reactor goes together at the turn's end;
+        # but a record that comes alone, as the ones before it did, goes at once.
+        alone = self._queued == 1 and self._together == 1
+        if alone or self._thread is None:
             self._committer.put(item)
             return
         if not self._gathered:
@@ -228,6 +230,7 @@ class Journal:
 
     def _hand_over(self) -> None:
         gathered, self._gathered, self._gathered_bytes = self._gathered, [], 0
+        self._together = len(gathered) or self._together
         for item in gathered:
             self._committer.put(item)
 
@@ -309,6 +312,10 @@ class Journal:
         self._rounds.add(result)
         self._committer.put(lambda: self._scribe.retain(int(now * 1e9), dict(holds), done, by_age=by_age))
         return result
+
+    def hold(self, holds: Mapping[str, int]) -> None:
+        """Say between two rounds how far the reactions are; *holds* as for :meth:`retain`."""
+        self._scribe.holds = dict(holds)
 
     def _retained(self, result: Deferred[Retained], done: Retained) -> None:
         self._rounds.discard(result)

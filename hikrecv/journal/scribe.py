@@ -65,6 +65,7 @@ class Scribe:
 
     :param now: wall clock, nanoseconds since 1970.
     :param ballast: bytes to hold back for the day when the disk is full.
+    :ivar holds: what the reactions still need, from any thread; before it is known nothing goes.
     :ivar full: why nothing can be kept, or "".
     :ivar tight: why the oldest go although there is budget left, or "".
     """
@@ -88,7 +89,7 @@ class Scribe:
         self.indexes: dict[int, Index] = {}
         self.full = self.tight = ""
         self.chores: deque[Iterator[None]] = deque()
-        self._holds: Mapping[str, int] | None = None
+        self.holds: Mapping[str, int] | None = None
         self._losers: dict[str, Loser] = {}
         self._mark_fd = store.open(layout.mark, write=True)
         self._active = self._reopen(recovered)
@@ -283,7 +284,7 @@ class Scribe:
     def _retain(
         self, now: int, holds: Mapping[str, int], done: Callable[[Retained], object], *, by_age: bool
     ) -> Iterator[None]:
-        self._holds = holds
+        self.holds = holds
         count = freed = 0
         with suppress(JournalFull):  # the process has too many open files: the next round does the rest
             while self._due(now, by_age=by_age) and self._oldest_goes():
@@ -360,9 +361,9 @@ class Scribe:
 
     def _oldest_goes(self, hold: int | None = None) -> bool:
         # Before the reactions' places are known, what they wait for is not ours to remove.
-        if self._holds is None or len(self.used) < 2 or self.used[0].generation in self.indexes:
+        if self.holds is None or len(self.used) < 2 or self.used[0].generation in self.indexes:
             return False
-        goes, losers = may_go(self.used, self._holds, self._rules.hold if hold is None else hold)
+        goes, losers = may_go(self.used, self.holds, self._rules.hold if hold is None else hold)
         for loser in losers:
             known = self._losers.get(loser.reaction, loser)
             self._losers[loser.reaction] = Loser(loser.reaction, known.first, loser.last)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from functional_harness import NOTES, Device, Receiver, noted, until
+from functional_harness import NOTES, Device, Receiver, noted, post, until
 
+from hikrecv.testing.message import Message
 from hikrecv.testing.profiles.deepinview import vendor_note
 
 pytestmark = pytest.mark.functional
 
+DOCS = Path(__file__).parents[2] / "docs" / "how-to" / "examples"
 PICKY = (
     NOTES
     + """
@@ -238,3 +240,23 @@ def test_what_is_damaged_is_found_reported_and_given_to_nobody(receiver: Receive
     assert "ALARM: numbers 2 to 2 were acknowledged and cannot be read" in receiver.log
     assert seqs(receiver) == [1, 2, 3, 1, 3]
     assert list(receiver.state.root.glob("quarantine/*"))
+
+
+def test_what_a_decoder_reads_is_read_the_same_by_commands(new_receiver, tmp_path: Path) -> None:
+    plugins = {"visitor": (DOCS / "visitor_decoder.py").read_text(), "picky": PICKY}
+    receiver = new_receiver('[decode]\nplugins = ["visitor"]\n' + TABLES, plugins=plugins).start()
+    visit = Message(label="", content_type="text/plain", body=b"VISITOR;2026-03-01T08:00+00:00;Maria;3")
+
+    answer = post(receiver.port, visit)
+    receiver.wait_until_idle()
+    by_index = receiver.command("events")
+    receiver.stop()
+    receiver.command("reindex")
+    receiver.command("export", str(tmp_path / "out"))
+
+    assert answer.status == 200
+    assert "desk-3" in by_index
+    assert receiver.command("events") == by_index
+    assert "visitor Maria" in receiver.command("show", "1")
+    assert b'"desk-3"' in (tmp_path / "out" / "events.jsonl").read_bytes()
+    assert "1 of 1 events" in receiver.command("try", "--when", 'device.id == "desk-3"')

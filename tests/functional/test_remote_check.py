@@ -98,7 +98,7 @@ def terminal(new_receiver) -> Any:
 def test_the_first_no_or_failure_denies_and_somebody_must_say_yes(terminal, names, decision) -> None:
     receiver = terminal(*names)
 
-    assert ask(receiver, 1)[0] == decision
+    assert ask(receiver, 1)[0] == decision, receiver.log
     assert len(receiver.kept()) == 1
     assert ("permitted" if decision == "success" else "is denied") in receiver.log
 

@@ -302,3 +302,15 @@ def test_a_clock_put_right_for_good_holds_nothing_up_for_long() -> None:
     assert clock.believable(NOW + 1030, 1001)
     assert not clock.believable(NOW + 50_000, 1002)
     assert clock.believable(NOW + 51_001, 2003)
+
+
+def test_how_far_the_reactions_are_may_be_said_between_two_rounds() -> None:
+    desk = Desk(MemoryStore())
+    desk.retain({"hq": 1})
+
+    for _ in range(40):
+        filled(desk, 5)
+        desk.journal.hold({"hq": desk.journal.durable + 1})
+
+    assert desk.journal.first > 100
+    assert desk.retain({}).losers == ()
