@@ -79,8 +79,8 @@ def test_a_host_name_as_a_devices_address_is_remarked_and_no_error(check: Callab
 
 
 def test_a_journal_larger_than_the_disk_is_remarked(check: Callable[..., str], tmp_path: Path) -> None:
-    assert "remark: journal.max: 1PB is more than" in check('[journal]\nmax = "1PB"')
-    assert "journal.max" not in check('[journal]\nmax = "1MB"')
+    assert "remark: [journal] may take 1,000,000,016 MB" in check('[journal]\nmax = "1PB"')
+    assert "[journal]" not in check('[journal]\nmax = "1MB"')
     assert not (tmp_path / "state").exists()
 
 
