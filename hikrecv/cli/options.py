@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import update_wrapper
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
 from hikrecv import config as configuration
-from hikrecv.archive import Archive
 from hikrecv.config import Config
 from hikrecv.errors import StateError
 from hikrecv.state import State, find
+
+if TYPE_CHECKING:
+    from hikrecv.archive import Archive
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -83,6 +85,8 @@ def archive_of(state: State, config_file: str | None) -> Archive:
 
     :raises ConfigErrors: when there are such plugins and the configuration is wrong.
     """
+    from hikrecv.archive import Archive
+
     config = read_config(config_file)
     if config_file is None or not config.decode.plugins:
         return Archive(state, config)

@@ -147,7 +147,7 @@ class _Reader:
     def run(self) -> None:
         at = 0
         for _ in range(MOST_DOCUMENTS):
-            if at >= len(self.data):
+            if at >= len(self.data) or self.patience <= 0:
                 break
             end = self._document(at)
             if end is None:

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 MOST_DEPTH = 64
-MOST_TOKENS = 50_000
+MOST_TOKENS = 30_000
 
 Kind = Literal["object", "array"]
 

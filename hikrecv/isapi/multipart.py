@@ -103,7 +103,7 @@ class _Splitter:
     """
     One body being cut.  Every step moves forward, so that it ends on any input.
 
-    :ivar begin: where the first delimiter stands.
+    :ivar begin: where a preamble ends.
     :ivar end: where an epilogue begins; None without one.
     """
 
@@ -144,13 +144,15 @@ class _Splitter:
             yield head.part(end)
 
     def _preamble(self, first: int) -> Iterator[Part]:
-        text = self.body[:first].strip(BLANK)
+        text = self.body[:first].rstrip(BLANK)
+        # Without the line end, which belongs to the delimiter: masking must not touch that.
+        self.begin = len(text)
+        text = text.lstrip(BLANK)
         if not text:
             return
-        self.begin = first
         self.note("preamble", f"{first} bytes before the first delimiter")
-        if text[:1] in b"{<" and text[-1:] in b"}>":  # an alert in front of its pictures is no preamble
-            yield Part(None, None, None, None, 0, first, ())
+        if text[:1] in b"{<":  # an alert in front of its pictures is no preamble, even one that is cut
+            yield Part(None, None, None, None, 0, self.begin, ())
 
     def _next_head(self, at: int) -> int | None:
         """Where the next part's head begins, given the place behind a delimiter's text; None at the end."""

@@ -185,16 +185,14 @@ def test_what_was_replayed_with_act_while_it_waited_is_not_done_a_second_time(re
     assert "perhaps done" in letter.reason
 
 
-def test_a_rule_and_a_reaction_are_tried_before_they_are_enabled(
-    receiver: Receiver, operator: Operator
-) -> None:
+def test_a_rule_and_a_reaction_are_tried_before_they_are_enabled(receiver: Receiver) -> None:
     with Device(receiver.port) as device:
         device.send(vendor_note())
 
-    by_rule = operator("try", "--when", 'match.similarity > 0.9 or device.id == "nobody"')
-    by_table = operator("try", "--reaction", "idle")
-    some = operator("try", "--reaction", "hq", "--from", "2", "--to", "3")
-    wrong = operator("try", "--when", "match.colour == 1", code=3)
+    by_rule = receiver.command("try", "--when", 'match.similarity > 0.9 or device.id == "nobody"')
+    by_table = receiver.command("try", "--reaction", "idle")
+    some = receiver.command("try", "--reaction", "hq", "--from", "2", "--to", "3")
+    wrong = receiver.command("try", "--when", "match.colour == 1", code=3)
 
     assert "Yunus" in by_rule
     assert "1 of 4 events would be handed over" in by_rule

@@ -80,7 +80,7 @@ def _follow(
         except Empty:
             if any(worker.is_alive() for worker in workers):
                 continue
-            print("the workers have ended before their work was done")
+            print(f"the workers ended early: {[worker.exitcode for worker in workers]}")
             break
         if isinstance(result, int):
             done += result

@@ -282,7 +282,7 @@ def test_parts_behind_the_closing_delimiter_are_read() -> None:
 def test_an_alert_in_front_of_its_pictures_is_a_part() -> None:
     parts, anomalies = cut(b"<a>1</a>\r\n" + USUAL)
 
-    assert parts == [(None, b"<a>1</a>\r\n"), *BOTH]
+    assert parts == [(None, b"<a>1</a>"), *BOTH]
     assert anomalies == ["preamble"]
 
 

@@ -352,3 +352,11 @@ def test_four_megabytes_of_anything_are_masked_in_bounded_time(flood: bytes) -> 
     spent = time.process_time() - before
 
     assert spent < 4  # in practice below 0.5 s; a quadratic step would take minutes
+
+
+def test_a_name_that_is_never_closed_does_not_take_the_delimiter_with_it() -> None:
+    form = b"multipart/form-data; boundary=boundary"
+
+    done = masked(b'<name>Ada {"a": {"b": 1}}\r\n--boundary\r\n\r\n{}\r\n--boundary--\r\n', content_type=form)
+
+    assert done == b"<name>" + b"*" * 19 + b"\r\n--boundary\r\n\r\n{}\r\n--boundary--\r\n"
