@@ -100,7 +100,8 @@ def test_every_event_is_done_or_a_dead_letter_and_each_device_in_order(
     done = {event.seq for event in world.done}
     assert done | dead == set(range(1, len(devices) + 1))
     for device in set(devices):
-        begun = [event.seq for event in world.begun if event.device.id == device]
+        # After a crash some are begun again: cursors are written a moment apart.
+        begun = list(dict.fromkeys(event.seq for event in world.begun if event.device.id == device))
         assert begun == sorted(begun), "an event overtook another of its device"
 
 
