@@ -16,7 +16,15 @@ from hikrecv.testing.profiles.minmoe import verified
 
 pytestmark = pytest.mark.functional
 
-NOW = datetime.now(timezone.utc)
+MOMENT: dict[str, datetime] = {}
+"""When the terminal asks: one moment a test, taken when it begins, for a late question is denied."""
+
+
+@pytest.fixture(autouse=True)
+def moment() -> None:
+    MOMENT["now"] = datetime.now(timezone.utc)
+
+
 BUDGET = 1.0
 PLUGIN = """
 import time
@@ -58,7 +66,7 @@ def tables(*names: str) -> str:
 
 def ask(receiver: Receiver, serial: int, *, device: int = 1, path: str = "/Secret1234") -> tuple[Any, float]:
     """The decision that the terminal is told, and how long it took."""
-    message = verified(Identity(device), NOW, serial, remote_check=True)
+    message = verified(Identity(device), MOMENT["now"], serial, remote_check=True)
     began = time.monotonic()
     line = HTTPConnection("127.0.0.1", receiver.port, timeout=10)
     line.request("POST", path, message.body, {"Content-Type": message.content_type})
@@ -140,7 +148,7 @@ def test_a_terminal_that_the_configuration_does_not_name_is_denied_and_nobody_is
 
 def test_without_a_question_there_is_no_body_in_the_answer(terminal) -> None:
     receiver = terminal("yes")
-    message = verified(Identity(1), NOW, 7)
+    message = verified(Identity(1), MOMENT["now"], 7)
 
     line = HTTPConnection("127.0.0.1", receiver.port, timeout=10)
     line.request("POST", "/Secret1234", message.body, {"Content-Type": message.content_type})
