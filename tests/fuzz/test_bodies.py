@@ -87,9 +87,11 @@ def test_privacy(body: bytes, content_type: bytes | None) -> None:
 
     kept, withheld = mask(push, ALL), mask(push, Privacy(mask=ALL.mask, unreadable="withhold"))
     assert len(kept.body) == len(withheld.body) == len(body)
-    if looks_multipart(body, content_type):
-        places = [(part.start, part.end) for part in split(body, content_type)[0]]
-        assert [(part.start, part.end) for part in split(kept.body, content_type)[0]] == places
+    parts, odd = split(body, content_type) if looks_multipart(body, content_type) else ((), ())
+    # Where a head has no end, what was masked may have been taken for it.
+    if all(anomaly.name != "no-blank-line" for anomaly in odd):
+        after = split(kept.body, content_type)[0] if parts else ()
+        assert [(part.start, part.end) for part in after] == [(part.start, part.end) for part in parts]
     assert len(anonymise(body, key=b"fuzz")) == len(body)
 
     assert time.process_time() - before < BOUND

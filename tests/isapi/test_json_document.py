@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hikrecv.isapi.json_document import read
+from hikrecv.isapi.json_document import MOST_NODES, read
 from hikrecv.isapi.json_repair import MOST_DEPTH, MOST_TOKENS, repair
 
 DATA = Path(__file__).parents[1] / "data" / "oddities"
@@ -174,3 +174,13 @@ def test_no_text_raises_and_all_that_is_given_is_finite_plain_data(text: str) ->
         json.dumps(found.data, allow_nan=False).encode()
         assert 0 <= found.end <= len(text.encode("utf-8", "replace"))
         assert not any(isinstance(item, float) and math.isnan(item) for item in [found.data])
+
+
+def test_a_text_of_many_values_is_read_only_in_part_however_it_is_spelled() -> None:
+    names = b"{" + b",".join(b'"n%d":0' % number for number in range(MOST_NODES + 2))
+
+    for text in (names + b"}", names + b"]"):
+        found = read(text)
+        assert found is not None
+        assert "document-too-large" in found.anomalies
+        assert len(found.data) < MOST_NODES
