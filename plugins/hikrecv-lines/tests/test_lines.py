@@ -4,6 +4,7 @@ import csv
 import re
 import resource
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -60,12 +61,15 @@ def rotated(path: Path, head: bytes = b"", **changes: Any) -> RotatedFile:
     return RotatedFile(path, head, **{**settings, **changes})
 
 
-@pytest.fixture
-def small_disk() -> Iterator[Callable[[int], None]]:
-    """No file can be larger than so many bytes."""
+@contextmanager
+def no_file_above(size: int) -> Iterator[None]:
+    """No longer than needed: the run itself may be writing to a file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_it_is_found_by_its_entry_point() -> None:
@@ -165,15 +169,13 @@ def test_half_a_line_of_a_crash_is_removed(tmp_path: Path) -> None:
     assert path.read_bytes() == b"one\ntwo\n"
 
 
-def test_a_line_that_does_not_fit_the_disk_is_taken_back(tmp_path: Path, small_disk: Any) -> None:
+def test_a_line_that_does_not_fit_the_disk_is_taken_back(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     file = rotated(path, fsync=True)
     file.write(b"first\n", MONDAY)
 
-    small_disk(10)
-    with pytest.raises(OSError, match="No space left"):
+    with no_file_above(10), pytest.raises(OSError, match="No space left"):
         file.write(b"longer than ten bytes\n", MONDAY)
-    small_disk(100)
     file.write(b"second\n", MONDAY)
     file.close()
 
