@@ -143,7 +143,8 @@ class JournalReader:
         with self._window(segment) as window:
             while header := header_at(window, offset, segment.stamp):
                 offset += header.size
-                ends[header.seq] = offset
+                # The seal has the last record's number, and is there before the header says so.
+                ends.setdefault(header.seq, offset)
                 if header.durable > mark.seq:
                     mark = Mark(segment.generation, ends.get(header.durable, mark.end), header.durable)
         return mark

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from .record import Damaged
-from .segment import DATA, PAGE, Segment, good_copies, read_index
+from .segment import DATA, PAGE, Segment, good_copies, read_index, unpack
 from .survey import missing_before
 from .view import Found, View
 
@@ -74,7 +74,10 @@ def _index_is_damaged(view: View, segment: Segment) -> bool:
 
 def _flaws(view: View, segment: Segment) -> Iterator[str]:
     with view.window(segment) as window:
-        if good_copies(window.at(0, PAGE)) < 2:
+        page = window.at(0, PAGE)
+        if good_copies(page) < 2:
             yield "one of the two copies of the header is damaged"
-        if segment.end and read_index(window, segment) is None:
+        # A segment that is not the last is sealed a moment later, or at the next start.
+        own = unpack(page)
+        if own and own.end and read_index(window, segment) is None:
             yield "the index is damaged, which makes reading slower"

@@ -87,6 +87,36 @@ def test_it_does_not_show_what_is_not_synced() -> None:
     assert reader(store).last == 2
 
 
+@pytest.mark.parametrize("old", [False, True], ids=["the mark is new", "a power cut left an old mark"])
+def test_a_segment_that_is_being_sealed_is_whole(old: bool) -> None:
+    """The seal is written before the header that says so, and both are synced together."""
+    store = MemoryStore()
+    shown: list[list[int]] = []
+    damaged: list[Any] = []
+
+    def before(name: str, *_: Any) -> None:
+        if name != "write":
+            return
+        now, mark[:] = bytes(mark), first if old else mark
+        look = reader(store)
+        shown.append([entry.seq for entry in look.entries(1, damage=damaged.append)])
+        damaged.extend(each.damaged for each in verify(look.view) if each.damaged)
+        mark[:] = now
+
+    Desk(store).keep(b"first")
+    mark = store.files[STATE / "journal" / "durable"].data
+    first = bytes(mark)
+    store.killed()
+    desk = Desk(Watched(store, before))
+    for number in range(60):
+        desk.keep(b"<%d>" % number * 500)
+    desk.journal.close()
+
+    assert len(desk.acknowledged) == 60
+    assert all(seen == list(range(1, len(seen) + 1)) for seen in shown)
+    assert damaged == []
+
+
 def test_it_changes_nothing() -> None:
     store = MemoryStore()
     Desk(store).keep(b"a", b"b")
