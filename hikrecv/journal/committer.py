@@ -14,6 +14,7 @@ from .segment import GROUP_BYTES
 # goes on the next group gathers, so that groups grow with the load and a lone record waits for nobody.
 
 GROUP_RECORDS = 256
+"""A group is closed when it has so many; with what comes together it has a few more."""
 
 
 class Committer:
@@ -31,7 +32,7 @@ class Committer:
         on_broken: Callable[[JournalBroken], object],
     ) -> None:
         self._scribe, self._settle, self._on_broken = scribe, settle, on_broken
-        self._queue: SimpleQueue[Waiting | Callable[[], object]] = SimpleQueue()
+        self._queue: SimpleQueue[list[Waiting] | Callable[[], object]] = SimpleQueue()
         self._ended = False
         self.broken: JournalBroken | None = None
         self.groups, self.records, self.seconds = 0, 0, 0.0
@@ -66,13 +67,13 @@ class Committer:
     def _gather(self, *, wait: bool) -> tuple[list[Waiting], Callable[[], object] | None]:
         group: list[Waiting] = []
         size, queue = 0, self._queue
-        for _ in range(min(queue.qsize() or wait, GROUP_RECORDS)):
+        for _ in range(queue.qsize() or wait):
             item = queue.get()
-            if not isinstance(item, Waiting):
+            if not isinstance(item, list):
                 return group, item
-            group.append(item)
-            size += item.size
-            if size >= GROUP_BYTES:
+            group += item
+            size += sum(each.size for each in item)
+            if size >= GROUP_BYTES or len(group) >= GROUP_RECORDS:
                 break
         return group, None
 

@@ -32,7 +32,8 @@ from .view import View, pushes
 MOST_QUEUED = 1_000_000_000
 """Bytes that may wait for the disk.  Whoever appends has a bound of its own; this one is the last."""
 GATHERED_BYTES = 1_000_000
-"""Bytes that are gathered at most before the journal's thread gets them."""
+GATHERED_RECORDS = 64
+"""So many bytes or records are gathered before the journal's thread gets them."""
 _CLOSED = JournalError("the journal is closed: the receiver is stopping")
 
 
@@ -219,20 +220,20 @@ class Journal:
         # but a record that comes alone, as the ones before it did, goes at once.
         alone = self._queued == 1 and self._together == 1
         if alone or self._thread is None:
-            self._committer.put(item)
+            self._committer.put([item])
             return
         if not self._gathered:
             self._from_thread(self._hand_over)
         self._gathered.append(item)
         self._gathered_bytes += item.size
-        if self._gathered_bytes >= GATHERED_BYTES:
+        if self._gathered_bytes >= GATHERED_BYTES or len(self._gathered) >= GATHERED_RECORDS:
             self._hand_over()
 
     def _hand_over(self) -> None:
         gathered, self._gathered, self._gathered_bytes = self._gathered, [], 0
-        self._together = len(gathered) or self._together
-        for item in gathered:
-            self._committer.put(item)
+        if gathered:
+            self._together = len(gathered)
+            self._committer.put(gathered)
 
     def _settle(self, group: Sequence[Waiting], error: JournalError | None) -> None:
         self._queued -= len(group)

@@ -14,7 +14,7 @@ from journal_stores import MemoryStore, Watched
 
 from hikrecv.errors import JournalBroken, JournalError
 from hikrecv.journal.committer import GROUP_RECORDS
-from hikrecv.journal.journal import Journal
+from hikrecv.journal.journal import GATHERED_BYTES, Journal
 from hikrecv.journal.store import Store
 
 
@@ -211,3 +211,26 @@ def test_the_journal_needs_no_reactor() -> None:
     code = "import sys, hikrecv.journal.journal; sys.exit('twisted.internet.reactor' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
+
+
+def test_what_comes_in_one_turn_of_the_reactor_becomes_one_group(office: Office, gate: Gate) -> None:
+    alone = office.append(b"alone")
+    office.hear_until(lambda: office.told)
+    first, *rest = [office.append(b"together") for _ in range(5)]
+    office.hear_until(lambda: len(office.told) == 6)
+    busy = [office.append(b"together again") for _ in range(5)]
+    office.hear_until(lambda: len(office.told) == 11)
+
+    assert [seq for seq, kept in office.told if kept] == [alone, first, *rest, *busy]
+    # A record that came alone went at once; after a turn with several the first waits for the others.
+    assert [sum(b"together" in bytes(part) for part in group) for group in gate.groups] == [0, 1, 4, 5]
+
+
+def test_a_turn_that_brings_much_is_not_waited_for(office: Office, gate: Gate) -> None:
+    office.append(b"alone")
+    office.append(bytes(GATHERED_BYTES))
+
+    while len(gate.groups) < 2:
+        office.hear()
+
+    assert len(gate.groups) == 2
