@@ -7,7 +7,6 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from hikrecv.errors import JournalError
@@ -86,6 +85,7 @@ class Courier:
         self._parallel = Parallel(self.handover, feed, self._on_failure) if side_by_side else None
         self._news = Bell(clock)
         self._nudge = Bell(clock)
+        self._breath = Bell(clock)
         self._phase: State = "stopped"
         self._trouble = ""
         self._failure: Exception | None = None
@@ -113,6 +113,10 @@ class Courier:
             self._keeper.moved()
         if self.order.read_to < self._feed.last:
             self._news.ring()
+        # In one turn of a busy reactor more can come than the feed remembers; reading it back costs
+        # far more than taking it now.
+        if self._feed.crowded(self.order.read_to):
+            self._breath.ring()
 
     def pause(self) -> None:
         """Hand over nothing more; an attempt under way is left to end."""
@@ -242,7 +246,7 @@ class Courier:
         for item in items:
             await self._hand(item)
         if self._clock.seconds() - self._stretch > AT_A_STRETCH:
-            await deferLater(self._clock, 0)
+            await self._breath.wait(0.0)
             self._stretch = self._clock.seconds()
 
     async def _hand(self, item: Item) -> None:

@@ -29,6 +29,8 @@ STOP = 10.0
 CURE = "say where it goes on: hikrecv reactions rewind NAME --to now|SEQ"
 LOST = f"the ledger is lost, so nobody knows what this reaction has done; {CURE}"
 BEYOND = f"its place is beyond the end of the journal, which is another one then; {CURE}"
+MOST_UNTOLD = 8
+"""Pushes of one turn of the reactor after which the couriers are woken in the midst of it."""
 _log = Logger()
 
 
@@ -83,6 +85,7 @@ class Couriers:
         self._one_by_one = DeferredLock()
         self._upkeep: Any = None
         self._waking: Any = None
+        self._untold = 0
         self._pruned = float("-inf")
         self._stopped = False
 
@@ -113,13 +116,18 @@ class Couriers:
         """
         Something was published: wake the couriers, but not before the reactor's next turn.
 
-        What is to be answered now is answered first, and many pushes wake once.
+        What is to be answered now is answered first, and many pushes wake once; but
+        not so many that the feed has forgotten the first of them by then.
         """
+        self._untold += 1
         if self._waking is None:
             self._waking = self._clock.callLater(0, self._wake_all)
+        elif self._untold >= MOST_UNTOLD:
+            self._waking.cancel()
+            self._wake_all()
 
     def _wake_all(self) -> None:
-        self._waking = None
+        self._waking, self._untold = None, 0
         for courier in tuple(self._couriers.values()):
             try:
                 courier.wake()

@@ -17,7 +17,7 @@ from .attempt import Attempts
 from .enrich import Enrichment
 from .slices import MOST_PUSHES, Published, Run, Slices, branch, weight
 
-CACHE_BYTES = 16_000_000
+CACHE_BYTES = 8_000_000
 CACHE_PUSHES = 4_096
 MARKS = 3_600
 """How many seconds of this life `age` tells apart."""
@@ -96,6 +96,12 @@ class Feed:
                 break
             found.append((self._seqs[place], entry.events))
         return found
+
+    def crowded(self, seq: int) -> bool:
+        """Whether the next push above *seq* is among the oldest that are at hand, and little room is left."""
+        if self._bytes * 2 < self._most_bytes or self._head >= len(self._seqs):
+            return False
+        return self._floor <= seq <= self._seqs[self._head]
 
     async def after(self, seq: int, most: int = MOST_PUSHES) -> list[Published]:
         """

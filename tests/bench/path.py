@@ -28,6 +28,8 @@ from .bodies import NUMBER, Name, request
 
 PIECE = 65_536
 """What the reactor reads at a time."""
+PAUSE = 0.1
+"""Seconds until the next turn: index and cursors are written a moment apart."""
 
 
 def noop() -> ModuleType:
@@ -92,7 +94,7 @@ class Way:
             for piece in pieces:
                 talk.dataReceived(piece)
         self.rooms.journal.commit()
-        self.clock.advance(0)
+        self.clock.advance(PAUSE)
         answers = [transport.value() for _, transport in self._devices]
         for _, transport in self._devices:
             transport.clear()
