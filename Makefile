@@ -9,7 +9,7 @@ PIP = PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-v
 # A flat layout loses the twistd plugin in the default editable mode.
 EDIT = --config-settings editable_mode=compat
 
-.PHONY: demo test plugin-tests lint types floors docs news wheels bench torture load load-reactions fuzz fuzz-million clean
+.PHONY: demo test plugin-tests lint types floors docs news wheels bench bench-micro torture load load-reactions fuzz fuzz-million clean
 
 demo: $(VENV)/.demo
 	@exec $(BIN)/python -m hikrecv.cli.demo --port $(PORT)
@@ -45,7 +45,10 @@ wheels: $(VENV)/.check
 	$(BIN)/twine check --strict dist/*.whl
 
 bench: $(VENV)/.bench
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench --plot docs/_static/bench.svg
+
+bench-micro: $(VENV)/.test
+	$(BIN)/python -m pytest -m bench tests/bench
 
 torture: $(VENV)/.test
 	$(BIN)/python -m pytest -p no:randomly --timeout 1800 -m torture tests/functional

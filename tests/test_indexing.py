@@ -99,6 +99,19 @@ def test_an_index_that_is_behind_reads_back_at_start() -> None:
     assert desk.read_from == [1]
 
 
+def test_batches_are_apart() -> None:
+    kept = story(3)
+    desk = Desk(kept)
+
+    for seq, events in kept:
+        desk.indexer.publish(seq, events, 0)
+    at_once = desk.indexer.index.last_seq
+    desk.clock.advance(APART)
+
+    assert at_once == 1
+    assert desk.indexer.index.last_seq == 3
+
+
 def test_numbers_that_are_no_pushes_leave_no_hole_behind() -> None:
     kept = [told for told in story(6) if told[0] not in (3, 4)]
     desk = Desk(kept)

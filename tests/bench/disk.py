@@ -11,7 +11,7 @@ from hikrecv.config import Bytes, JournalTable
 from hikrecv.journal.journal import Journal
 from hikrecv.push import Peer, Push
 
-GROUP = 16
+GROUP = 8
 SEGMENT = 64_000_000
 SEGMENTS = 6
 
