@@ -1,34 +1,32 @@
 """
 `make load-reactions`: what many reactions cost the answer, and how soon a plugin in trouble is seen.
 
-Two receivers take turns: one has no reaction, the other 50 with a `when`. Prints what was
-measured beside what is wanted, and exits with 1 when something is not reached. What is missed is
-measured again, because others may be using this machine; the table says so.
+Two receivers take turns: one has no reaction, the other 50 with a `when`, or one in some kind of
+trouble. Prints what was measured beside what is wanted, and exits with 1 when something is not
+reached. What is missed is measured again, because others may be using this machine; the table says so.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
 from ..functional.harness import NOTING, Device, Receiver, noted, until
+from .neighbours import TROUBLES, beside
+from .sides import RATE, Figure, Side, by_turns
 
 REACTIONS = 50
-RATE = 100.0
-"""Events a second."""
 ROUNDS = 8
 SECONDS = 4.0
 """Of each round, at each of the two."""
 TRIES = 3
-_TICK = os.sysconf("SC_CLK_TCK")
 
 RULES = (
     'family == "face-match" and match.similarity >= 0.9 and match.library == "staff"',
@@ -42,7 +40,7 @@ from hikrecv import hookimpl
 @hookimpl
 async def hikrecv_event(event): pass
 """
-TROUBLES = {
+PLUGINS = {
     "cannot be imported": "import no_such_library\n",
     "hangs at its start": """
 from twisted.internet.defer import Deferred
@@ -72,75 +70,21 @@ async def hikrecv_event(event):
 IN_TROUBLE = ("blocked", "starting", "retrying", "probing")
 
 
-class Figure(NamedTuple):
-    """
-    One thing that was measured.
-
-    :param goal: it must not be above this.
-    """
-
-    name: str
-    measured: float
-    goal: float
-    unit: str
-
-    @property
-    def good(self) -> bool:
-        return self.measured <= self.goal
-
-
-class Side:
-    """One of the two receivers, and what was seen of it."""
-
-    def __init__(self, folder: Path, tables: str) -> None:
-        self.receiver = Receiver(folder, tables, plugins={"noop": NOOP})
-        self.receiver.start()
-        port = self.receiver.port
-        self.devices = [Device(port, large_every=0) for _ in range(10)]
-        self.waits: list[float] = []
-        self.cpu = 0.0
-
-    def round(self, seconds: float) -> None:
-        """Send at the rate for so long, by the devices in turn."""
-        began, used = time.monotonic(), self._cpu()
-        for turn in range(int(seconds * RATE)):
-            time.sleep(max(0.0, began + turn / RATE - time.monotonic()))
-            self.waits.append(self.devices[turn % len(self.devices)].send().seconds)
-        self.cpu += self._cpu() - used
-
-    def end(self) -> None:
-        for device in self.devices:
-            device.hang_up()
-        self.receiver.end()
-
-    def _cpu(self) -> float:
-        assert self.receiver.process is not None
-        stat = Path(f"/proc/{self.receiver.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(map(int, stat[11:13])) / _TICK
-
-
 def with_rules(folder: Path) -> list[Figure]:
     """The answer's p99 and the CPU time, beside a receiver without reactions."""
     table = "[reactions.r{n}]\nplugin = \"noop\"\nwhen = '{rule}'\n"
     tables = "".join(table.format(n=n, rule=RULES[n % len(RULES)]) for n in range(REACTIONS))
-    sides = [Side(folder / "bare", ""), Side(folder / "rules", tables)]
-    try:
-        for side in sides:
-            side.round(1.0)  # caches, and the interpreter's own warming up
-            side.waits, side.cpu = [], 0.0
-        for number in range(ROUNDS):
-            for side in sides if number % 2 else reversed(sides):
-                side.round(SECONDS)
-    finally:
-        for side in sides:
-            side.end()
+    sides = [Side(folder / name, text, {"noop": NOOP}) for name, text in (("bare", ""), ("rules", tables))]
+    by_turns(sides, ROUNDS, SECONDS)
     bare, rules = sides
-    more = _quantile(rules.waits, 0.99) / _quantile(bare.waits, 0.99) - 1
     cost = (rules.cpu - bare.cpu) / len(rules.waits) / REACTIONS
-    p99 = f"{_quantile(bare.waits, 0.99) * 1000:.1f} -> {_quantile(rules.waits, 0.99) * 1000:.1f} ms"
+    p99 = f"{bare.p99:.1f} -> {rules.p99:.1f} ms"
     return [
         Figure(
-            f"{REACTIONS} rules at {RATE:g}/s: the answer's p99 ({p99}) is longer by", more * 100, 20, "%"
+            f"{REACTIONS} rules at {RATE:g}/s: the answer's p99 ({p99}) is longer by",
+            (rules.p99 / bare.p99 - 1) * 100,
+            20,
+            "%",
         ),
         Figure(f"{REACTIONS} rules at {RATE:g}/s: CPU of each for an event", cost * 1e6, 10, "us"),
     ]
@@ -148,8 +92,8 @@ def with_rules(folder: Path) -> list[Figure]:
 
 def in_trouble(folder: Path) -> list[Figure]:
     """How long until each trouble is seen, and what the reaction beside them is given."""
-    names = dict(zip(("one", "two", "three", "four"), TROUBLES, strict=True))
-    plugins = {name: TROUBLES[trouble] for name, trouble in names.items()}
+    names = dict(zip(("one", "two", "three", "four"), PLUGINS, strict=True))
+    plugins = {name: PLUGINS[trouble] for name, trouble in names.items()}
     tables = "".join(f'[reactions.{name}]\nplugin = "{name}"\n' for name in (*names, "fine"))
     receiver = Receiver(folder / "trouble", tables, plugins={**plugins, "fine": NOTING})
     try:
@@ -177,16 +121,11 @@ def _look(receiver: Receiver, seen: dict[str, float], began: float) -> int:
     return len(seen)
 
 
-def _quantile(waits: list[float], share: float) -> float:
-    ordered = sorted(waits)
-    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
-
-
-def _measured(measure: Callable[[Path], list[Figure]]) -> list[tuple[Figure, int]]:
+def _measured(what: str, measure: Callable[[Path], list[Figure]]) -> list[tuple[Figure, int]]:
     found: list[Figure] = []
     tries = 0
     while tries < TRIES and not (found and all(figure.good for figure in found)):
-        sys.stderr.write(f"load: {measure.__name__.replace('_', ' ')} ...\n")
+        sys.stderr.write(f"load: {what} ...\n")
         tries += 1
         with tempfile.TemporaryDirectory(prefix="hikrecv-load-") as folder:
             found = measure(Path(folder))
@@ -209,7 +148,9 @@ def _table(found: list[tuple[Figure, int]]) -> Table:
 
 
 def main() -> int:
-    found = [each for measure in (with_rules, in_trouble) for each in _measured(measure)]
+    measures = [("many rules", with_rules), ("plugins in trouble", in_trouble)]
+    measures += [(f"beside one that {each.name}", partial(beside, each)) for each in TROUBLES]
+    found = [figure for what, measure in measures for figure in _measured(what, measure)]
     Console(width=140).print(_table(found))
     return 0 if all(figure.good for figure, _ in found) else 1
 

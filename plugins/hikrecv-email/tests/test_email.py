@@ -23,7 +23,7 @@ README = Path(__file__).parents[1] / "README.md"
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 USER, PASSWORD = "gate", "Mail-1234 ö"
 TO = "Guard <guard@example.org>"
-DOTS = "{% for many in range(20) %}{% for n in range(900) %}.\n.{{ n }}\n{% endfor %}{% endfor %}"
+DOTS = "{% for many in range(20) %}" + "".join(f".\n.{n}\n" for n in range(900)) + "{% endfor %}"
 
 
 @pytest.fixture
