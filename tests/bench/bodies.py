@@ -8,6 +8,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from hikrecv.isapi.json_balance import rebalance
+from hikrecv.isapi.multipart import split
 from hikrecv.testing.message import Message, multipart, part
 from hikrecv.testing.pictures import draw
 from hikrecv.testing.profiles import Identity
@@ -33,10 +35,22 @@ class Request(NamedTuple):
         return path
 
 
+def as_printed() -> Message:
+    """The vendor's note: a face comparison and two pictures, 290 kB in all; the JSON lacks brackets."""
+    return _numbered(vendor_note(), b'"pId": "2021110315', b'"pId": "%d' % NUMBER)
+
+
 def w1() -> Message:
-    """The vendor's note: a face comparison in JSON that is not valid, and two pictures, 290 kB in all."""
-    note = vendor_note()
-    return _numbered(note, b'"pId": "2021110315', b'"pId": "%d' % NUMBER)
+    """The same as a camera sends it, with the brackets that were lost in print."""
+    note = as_printed()
+    part = split(note.body, note.content_type.encode())[0][0]
+    printed = note.body[part.start : part.end]
+    mended = rebalance(printed)
+    assert mended is not None, "more than brackets is wrong"
+    valid = json.dumps(mended.data, indent=2).encode()
+    length = b"Content-Length: %d"
+    body = note.body.replace(printed, valid, 1).replace(length % len(printed), length % len(valid), 1)
+    return Message(label=note.label, content_type=note.content_type, body=body, headers=note.headers)
 
 
 def w2() -> Message:
