@@ -45,7 +45,7 @@ wheels: $(VENV)/.check
 	$(BIN)/twine check --strict dist/*.whl
 
 bench: $(VENV)/.bench
-	$(BIN)/python -m tests.bench --plot docs/_static/bench.svg
+	$(BIN)/python -m tests.bench --docs
 
 bench-micro: $(VENV)/.test
 	$(BIN)/python -m pytest -m bench tests/bench
