@@ -76,7 +76,7 @@ class Decoder:
         contents = Contents(push, self._limits)
         peer = plain_address(push.peer.ip)
         documents = contents.documents or [_without_document(contents)]
-        read_so_far = []
+        read_so_far: list[tuple[Reading, Found, str]] = []
         behind = len(documents)
         for n, found in enumerate(documents):
             doc = found.doc if found.doc is not None else {}
@@ -86,9 +86,12 @@ class Decoder:
                 reading = self._reading(dict(doc), lasting, behind, contents.gallery, peer)
                 read_so_far.append((reading, found, lasting.wire))
                 behind += 1
-        read_so_far.sort(key=lambda each: each[0].n)
-        contents.gallery.leave_to(_holder([reading for reading, *_ in read_so_far]).n)
-        return tuple(self._event(push, seq, *each, contents.anomalies) for each in read_so_far)
+        if behind > len(documents):
+            read_so_far.sort(key=lambda each: each[0].n)
+        if contents.gallery.shots:
+            contents.gallery.leave_to(_holder([reading for reading, *_ in read_so_far]).n)
+        odd = contents.anomalies
+        return tuple([self._event(push, seq, *each, odd) for each in read_so_far])
 
     def _reading(self, doc: Fields, said: envelope.Said, n: int, gallery: Gallery, peer: str) -> Reading:
         claim = claim_of(doc)
@@ -96,8 +99,9 @@ class Decoder:
         reading = Reading(doc, said.kind, n, gallery, claim, zone)
         reading.happened(doc.get("datetime"))
         read(reading)
-        for other in envelope.time_fields(doc):
-            reading.happened(other)
+        if not reading.occurred.zoned:
+            for other in envelope.time_fields(doc):
+                reading.happened(other)
         # The families follow the links in their own parts; what only goes on has none.
         if reading.fields or "durationlist" in doc:
             reading.linked(doc)
@@ -112,7 +116,9 @@ class Decoder:
         who = self._known.identity(reading.claim, plain_address(push.peer.ip), reading.name, reading.serial)
         fresh: Freshness = "resent" if is_resent(take_flags(doc)) else "live"
         time = envelope.on_its_clock(reading.occurred, doc)
-        odd += (*found.anomalies, *reading.anomalies, *((time.anomaly,) if time.anomaly is not None else ()))
+        odd += (*found.anomalies, *reading.anomalies)
+        if time.anomaly is not None:
+            odd += (time.anomaly,)
         event = Event(
             id=f"{self._word}-{seq}-{reading.n}",
             key=key_of(who.scope, reading, push.received),
@@ -127,7 +133,7 @@ class Decoder:
             description=text(doc, "eventdescription"),
             post_count=envelope.post_count_of(doc),
             freshness=fresh,
-            anomalies=tuple(dict.fromkeys(anomaly.name for anomaly in odd)),
+            anomalies=tuple(dict.fromkeys([anomaly.name for anomaly in odd])) if odd else (),
             peer=push.peer,
             device=who.device,
             channel=who.channel,
@@ -172,7 +178,10 @@ def _without_document(contents: Contents) -> Found:
 
 def _holder(readings: list[Reading]) -> Reading:
     """The event that gets the pictures nobody referred to."""
-    return next((reading for reading in readings if _ANNOUNCES & reading.doc.keys()), readings[0])
+    for reading in readings:
+        if not _ANNOUNCES.isdisjoint(reading.doc):
+            return reading
+    return readings[0]
 
 
 class _Stripped:

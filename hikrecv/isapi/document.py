@@ -12,7 +12,7 @@ from hikrecv.push import Anomaly
 
 from . import json_document, xml_document
 from .encodings import Origins, Text, is_utf8, is_utf16, label, to_utf8
-from .json_repair import MOST_TOKENS
+from .json_repair import MOST_TOKENS, Repaired
 from .xml_plain import read_plain
 
 Kind = Literal["xml", "json", "form", "jpeg", "png", "gif", "bmp", "other", "empty"]
@@ -21,6 +21,9 @@ DocumentKind = Literal["xml", "json", "form"]
 MOST_DOCUMENTS = 256
 MOST_TEXT = 4_000_000
 """Bytes of a text whose encoding has to be found out."""
+
+MOST_MENDED = 100_000
+"""Bytes of a text that is read twice when more than its brackets is wrong."""
 
 _BLANK = b" \t\r\n\0"
 _BLANKS = re.compile(rb"(?:\xef\xbb\xbf)?[\s\0]*+")
@@ -56,6 +59,11 @@ class Document(msgspec.Struct, frozen=True):
 def kind_of(data: bytes | memoryview) -> Kind:
     """What *data* is, by its first bytes."""
     opening = bytes(data[:64])
+    first = opening[:1]
+    if first == b"{" or first == b"[":
+        return "json"
+    if first == b"<":
+        return "xml"
     if opening[:2] == b"\xff\xd8":
         return "jpeg"
     if opening[:4] == b"\x89PNG":
@@ -93,6 +101,11 @@ def parse(
             return (Document("json", None, json_document.read_correct(raw), 0, len(raw)),), ()
         except ValueError:
             pass
+        mended = _mended(raw) if "xml" not in (content_type or "") else None
+        if mended is not None:
+            return (Document("json", None, mended.data, 0, mended.end),), tuple(
+                map(Anomaly, mended.anomalies)
+            )
     elif raw[:1] == b"<" and (content_type is None or "xml" in content_type) and raw.isascii():
         found = read_plain(raw) if len(raw) <= xml_document.MOST_CORRECT else None
         if found is not None:
@@ -100,6 +113,14 @@ def parse(
     reader = _Reader(raw, content_type or "")
     reader.run()
     return tuple(reader.documents), tuple(Anomaly(name, detail) for name, detail in reader.odd.items())
+
+
+def _mended(raw: bytes) -> Repaired | None:
+    """JSON in which the brackets are wrong and nothing else is odd, for which no reader is needed."""
+    if len(raw) > MOST_MENDED or raw[-1] in _BLANK or not raw.isascii():
+        return None
+    mended = json_document.read_mended(raw)
+    return mended if mended is not None and mended.end == len(raw) else None
 
 
 class _Reader:

@@ -39,19 +39,26 @@ def fold(data: Any, depth: int = DEPTH) -> Any:
     Of two names that become one, the first that says something wins: one
     message of a face camera has `modelData` and `modeldata`.
     """
-    if type(data) is list:
-        return _folded_list(data, depth)
-    if type(data) is not dict or not depth:
+    if not depth:
         return data
+    if type(data) is dict:
+        return _folded_dict(data, depth - 1)
+    return _folded_list(data, depth - 1) if type(data) is list else data
+
+
+def _folded_dict(data: Fields, depth: int) -> Fields:
+    """*depth* is what is left for what is inside."""
     folded: Fields = {}
+    names = _names
     for name, value in data.items():
         kind = type(value)
-        if kind is dict:
-            value = fold(value, depth - 1)
-        elif kind is list:
-            value = _folded_list(value, depth - 1)
+        if depth:
+            if kind is dict:
+                value = _folded_dict(value, depth - 1)
+            elif kind is list:
+                value = _folded_list(value, depth - 1)
         try:
-            folded[_names[name]] = value
+            folded[names[name]] = value
         except KeyError:
             folded[_name(name)] = value
     return folded if len(folded) == len(data) else _without_doubles(data, depth)
@@ -60,14 +67,22 @@ def fold(data: Any, depth: int = DEPTH) -> Any:
 def _folded_list(data: list[Any], depth: int) -> list[Any]:
     if not depth:
         return data
-    return [fold(item, depth - 1) if type(item) in (dict, list) else item for item in data]
+    folded = []
+    for item in data:
+        kind = type(item)
+        if kind is dict:
+            item = _folded_dict(item, depth - 1)
+        elif kind is list:
+            item = _folded_list(item, depth - 1)
+        folded.append(item)
+    return folded
 
 
 def _without_doubles(data: Fields, depth: int) -> Fields:
     folded: Fields = {}
     for name, value in data.items():
         if folded.get(_name(name)) in (None, "", [], {}):
-            folded[_name(name)] = fold(value, depth - 1)
+            folded[_name(name)] = fold(value, depth)
     return folded
 
 
@@ -82,7 +97,11 @@ def text(fields: Fields, name: str, *others: str) -> str | None:
             said = as_text(value)
         if said:
             return said
-    return text(fields, *others) if others else None
+    for other in others:
+        value = fields.get(other)
+        if value is not None and (said := as_text(value)) is not None:
+            return said
+    return None
 
 
 def as_text(value: Any) -> str | None:
@@ -127,19 +146,20 @@ def number(fields: Fields, name: str, *others: str) -> float | None:
 def as_number(value: Any) -> float | None:
     """A scalar as a finite number, or None."""
     kind = type(value)
-    if kind is float:
-        return value if math.isfinite(value) else None
-    if kind is int:
-        return float(value) if -_LARGEST <= value <= _LARGEST else None
-    if kind is dict:
-        return as_number(value.get("value", value.get("#text")))
-    if kind is str and len(value) <= 40:
+    if kind is str:
+        if len(value) > 40:
+            return None
         try:
-            found = float(value)
+            value = float(value)
         except ValueError:
             return None
-        return found if math.isfinite(found) else None
-    return None
+    elif kind is int:
+        return float(value) if -_LARGEST <= value <= _LARGEST else None
+    elif kind is dict:
+        return as_number(value.get("value", value.get("#text")))
+    elif kind is not float:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def flag(fields: Fields, name: str) -> bool | None:
@@ -158,9 +178,9 @@ def sub(fields: Fields, *names: str) -> Fields:
         if type(value) is dict:
             return value
         if type(value) is list:
-            found = next((item for item in value if type(item) is dict), None)
-            if found is not None:
-                return found
+            for item in value:
+                if type(item) is dict:
+                    return item
     return _EMPTY
 
 
@@ -175,10 +195,18 @@ def each(value: Any, *wrappers: str) -> list[Fields]:
     if type(value) is dict:
         if not value:
             return []
-        inner = next((value[name] for name in wrappers if type(value.get(name)) in (dict, list)), None)
-        return [value] if inner is None else each(inner, *wrappers)
+        for name in wrappers:
+            inner = value.get(name)
+            if type(inner) is dict or type(inner) is list:
+                return each(inner, *wrappers)
+        return [value]
     if type(value) is not list:
         return []
-    if wrappers:
-        return [member for item in value for member in each(item, *wrappers)]
-    return [item for item in value if type(item) is dict and item]
+    members: list[Fields] = []
+    for item in value:
+        if type(item) is dict and item.keys().isdisjoint(wrappers):
+            if item:
+                members.append(item)
+        elif wrappers:
+            members += each(item, *wrappers)
+    return members

@@ -8,6 +8,7 @@ from .catalogue import Scale
 from .fields import Fields, as_number, number
 from .parts import Box, Point
 
+_SIDES = (("x", "left"), ("y", "top"), ("width", "w"), ("height", "h"))
 _SLACK = 0.05
 """How far firmware may shoot over the edge of the picture and is put back to it."""
 
@@ -27,6 +28,8 @@ def box(fields: Fields, scale: Scale = "either") -> Box | None:
     :raises OutOfPicture: when it fits no scale.
     """
     x, y, width, height = fields.get("x"), fields.get("y"), fields.get("width"), fields.get("height")
+    if type(x) is str:  # XML has nothing but texts
+        x, y, width, height = as_number(x), as_number(y), as_number(width), as_number(height)
     if not type(x) is type(y) is type(width) is type(height) is float or not 0 < width < 1 > height > 0:
         return _any_box(fields, scale)
     if 0 <= x < 1 > y >= 0 and scale != "permille":
@@ -35,15 +38,15 @@ def box(fields: Fields, scale: Scale = "either") -> Box | None:
 
 
 def _any_box(fields: Fields, scale: Scale) -> Box | None:
-    sides = (
-        number(fields, "x", "left"),
-        number(fields, "y", "top"),
-        number(fields, "width", "w"),
-        number(fields, "height", "h"),
-    )
-    if None in sides or not any(sides):
+    sides = []
+    for name, other in _SIDES:
+        side = number(fields, name, other)
+        if side is None:
+            return None
+        sides.append(side)
+    if not any(sides):
         return None
-    x, y, width, height = _scaled([side for side in sides if side is not None], scale)
+    x, y, width, height = _scaled(sides, scale)
     return Box(x=x, y=y, width=width, height=height)
 
 
@@ -57,12 +60,12 @@ def points(corners: Iterable[Fields]) -> tuple[Point, ...]:
     """
     flat: list[float] = []
     for corner in corners:
-        x = as_number(corner.get("positionx", corner.get("x")))
-        y = as_number(corner.get("positiony", corner.get("y")))
+        x = as_number(corner["positionx"] if "positionx" in corner else corner.get("x"))
+        y = as_number(corner["positiony"] if "positiony" in corner else corner.get("y"))
         if x is not None and y is not None:
             flat += (x, y)
     scaled = iter(_scaled(flat, "either"))
-    return tuple(Point(x=x, y=y) for x, y in zip(scaled, scaled, strict=True))
+    return tuple([Point(x=x, y=y) for x, y in zip(scaled, scaled, strict=True)])
 
 
 def _scaled(values: list[float], scale: Scale) -> list[float]:

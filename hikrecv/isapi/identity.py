@@ -17,7 +17,12 @@ from .times import zone_of
 
 FIRST_DIGITAL = 33
 """Channel numbers of a recorder's IP cameras begin here: 33 is D1."""
+REMEMBERED = 1024
+"""Senders whose identity is not worked out anew for each event."""
 
+_SERIALS = frozenset(
+    ("extensions", "deviceserial", "deviceserialno", "serialnumber", "devindex", "deviceuuid", "deviceid")
+)
 _MAC = re.compile(r"[0-9A-Fa-f]{12}")
 _SEPARATORS = re.compile(r"[:\-.\s]")
 _NO_MAC = "000000000000"
@@ -77,6 +82,7 @@ class Known:
         self._by_claim: dict[str, str] = {}
         self._macs: dict[str, str | None] = {}
         self._zones: dict[str, tzinfo | None] = {}
+        self._identities: dict[tuple[Claim, str, str | None, str | None], Identity] = {}
         for name, table in devices.items():
             mac = self._macs[name] = mac_of(table.mac)
             self._zones[name] = zone_of(table.zone)
@@ -122,6 +128,17 @@ class Known:
         :param said_name: what any part of the document calls the device.
         :param said_serial: likewise its serial.
         """
+        # A device says the same about itself in each of its events.
+        asked = (claim, peer, said_name, said_serial)
+        found = self._identities.get(asked)
+        if found is None:
+            found = self._identity(*asked)
+            if len(self._identities) >= REMEMBERED:  # strangers could make up names for ever
+                self._identities.clear()
+            self._identities[asked] = found
+        return found
+
+    def _identity(self, claim: Claim, peer: str, said_name: str | None, said_serial: str | None) -> Identity:
         name = self.find(claim.mac, claim.serial, peer)
         table = None if name is None else self._tables[name]
         channel, beyond = _channel(claim, {} if table is None else table.channels)
@@ -182,6 +199,8 @@ def claim_of(doc: Fields) -> Claim:
 
 
 def _serial_of(doc: Fields) -> str | None:
+    if _SERIALS.isdisjoint(doc):
+        return None
     found = text(sub(doc, "extensions"), "serialnumber") or text(
         doc, "deviceserial", "deviceserialno", "serialnumber", "devindex"
     )
@@ -199,12 +218,13 @@ def _channel_of(doc: Fields) -> tuple[str | None, bool]:
     # and thermal cameras write both as well, with the same number, mostly 1; what
     # tells them apart then is that most recorders call the protocol `protocolType`.
     own = _channel_id(text(doc, "channelid", "channel", "channelno"))
-    dynamic = _channel_id(text(doc, "dynchannelid"))
+    dynamic = _channel_id(text(doc, "dynchannelid")) if "dynchannelid" in doc else None
     if dynamic is None or (dynamic == "0" and own is not None):
         return own, False
     return dynamic, dynamic != own or dynamic != "1" or "protocoltype" in doc
 
 
+@lru_cache(maxsize=1024)
 def _channel_id(said: str | None) -> str | None:
     return said if said is not None and _CHANNEL_ID.fullmatch(said) else None
 

@@ -11,7 +11,12 @@ from .json_repair import MOST_DEPTH, MOST_TOKENS, Repaired
 # What is printed, and much of what firmware puts together by hand, errs in its brackets.  Looking at these
 # alone costs a fifth of what `json_repair` needs for looking at every token.
 
-_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+[{}\[\]]', re.DOTALL)
+# Up to the next bracket that is in no string, else to a string that does not end, else to the end: it always
+# matches, so that one match begins where the last one ended.
+_BRACKET = re.compile(
+    rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+(?:[{}\[\]"]|\Z)', re.DOTALL
+)
+_BRACKETS = b"{}[]"
 _BRACE = ord("{")
 _CLOSING = {_BRACE: ord("}"), ord("["): ord("]")}
 
@@ -59,20 +64,24 @@ class _Balance:
         """Go on to where the first bracket is closed, or to the end; False when that makes no sense."""
         text, still_open = self.text, self._open
         brace = -1
-        while self.count < patience and (found := _BRACKET.match(text, self.end)):
-            place, self.end = found.end() - 1, found.end()
+        for found in _BRACKET.finditer(text, self.end):
+            end = found.end()
+            place = end - 1
+            bracket = text[place]
+            if end == self.end or bracket not in _BRACKETS or self.count >= patience:
+                break
+            self.end = end
             self.count += 1
-            closing = _CLOSING.get(text[place])
-            if closing is not None:
+            if bracket in _CLOSING:
                 if brace >= 0 and not text[brace + 1 : place].strip():
                     self._make_list(brace)
-                still_open.append(closing)
+                still_open.append(_CLOSING[bracket])
                 if len(still_open) > MOST_DEPTH:
                     return False
-                brace = place if text[place] == _BRACE else -1
+                brace = place if bracket == _BRACE else -1
                 continue
             brace = -1
-            if text[place] == still_open[-1]:
+            if bracket == still_open[-1]:
                 still_open.pop()
             else:
                 self._end_otherwise(place)

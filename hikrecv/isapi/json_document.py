@@ -46,8 +46,12 @@ def read(text: bytes, at: int = 0, patience: int = MOST_TOKENS) -> Repaired | No
             return Repaired(read_correct(text), len(text), 0, ())
         except ValueError:
             pass
-    small = text.count(b",", at) <= MOST_NODES
-    return (rebalance(text, at, patience) if small else None) or repair(text, at, patience)
+    return read_mended(text, at, patience) or repair(text, at, patience)
+
+
+def read_mended(text: bytes, at: int = 0, patience: int = MOST_TOKENS) -> Repaired | None:
+    """The same when only its brackets are wrong; None otherwise, and when it is too large."""
+    return rebalance(text, at, patience) if text.count(b",", at) <= MOST_NODES else None
 
 
 def _depth(data: Any) -> int:

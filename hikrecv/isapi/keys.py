@@ -28,8 +28,9 @@ def take_flags(doc: Fields) -> Fields:
     """
     found: Fields = {}
     for holder in (doc, *[value for value in doc.values() if type(value) is dict]):
-        for name in _FLAGS & holder.keys():
-            found.setdefault(name, holder.pop(name))
+        if not _FLAGS.isdisjoint(holder):
+            for name in _FLAGS & holder.keys():
+                found.setdefault(name, holder.pop(name))
     return found
 
 
@@ -75,7 +76,9 @@ def _named(reading: Reading, received: int) -> bytes:
         sender = (reading.claim.ip, reading.name)
         said = ("serial", access.serial_no, at.isoformat(), access.major, access.minor, *sender)
     else:
-        whole_of = {name: value for name, value in doc.items() if name not in _LEFT_OUT}
+        whole_of = doc.copy()
+        for name in _LEFT_OUT:
+            whole_of.pop(name, None)
         said = ("document", _canonical(whole_of), "" if at is not None else str(received))
     return "\0".join(map(str, (reading.kind.type, *said))).encode("utf-8", "replace")
 

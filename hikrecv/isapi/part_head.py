@@ -74,7 +74,11 @@ def read_head(boundary: Boundary, at: int) -> PartHead:
     """The head that begins at *at*, the place behind a delimiter line.  Never raises."""
     usual = _USUAL.match(boundary.body, at, at + boundary.limits.head)
     if usual is not None and usual[2]:
-        return _usual_head(usual)
+        length = None if usual[5] is None else int(usual[5])
+        part = _usual_part(usual, length or 0)
+        return PartHead(
+            part.headers, part.start, part.name, part.filename, part.content_id, part.content_type, length
+        )
     headers, start = _lines(boundary, at)
     head = PartHead(headers, start)
     for name, value in headers:
@@ -82,21 +86,30 @@ def read_head(boundary: Boundary, at: int) -> PartHead:
     return head
 
 
-def _usual_head(found: re.Match[bytes]) -> PartHead:
+def usual_part(body: bytes, at: int, stop: int) -> Part | None:
+    """The part that begins at *at* when its head is the usual one, ends before *stop* and says its length."""
+    found = _USUAL.match(body, at, stop)
+    if found is None or not found[2] or found[5] is None:
+        return None
+    return _usual_part(found, int(found[5]))
+
+
+def _usual_part(found: re.Match[bytes], size: int) -> Part:
     disposition, name, filename, kind, length, content_id = found.groups()
-    headers = [(b"Content-Disposition", disposition), (b"Content-Type", kind.strip())]
+    headers: Headers = ((b"Content-Disposition", disposition), (b"Content-Type", kind.strip()))
     if length is not None:
-        headers.append((b"Content-Length", length))
+        headers += ((b"Content-Length", length),)
     if content_id is not None:
-        headers.append((b"Content-ID", content_id.strip()))
-    return PartHead(
-        tuple(headers),
-        found.end(),
+        headers += ((b"Content-ID", content_id.strip()),)
+    start = found.end()
+    return Part(
         name.decode(),
         filename.decode() if filename else None,
         None if content_id is None else _identifier(content_id),
         kind.decode().strip() or None,
-        None if length is None else int(length),
+        start,
+        start + size,
+        headers,
     )
 
 

@@ -29,7 +29,11 @@ Login = Literal["none", "digest"] | None
 @lru_cache(maxsize=1024)
 def label(name: str) -> str:
     """A name as it is compared: no folder, no extension, no case, no ``<>``, misprints put right."""
-    plain = _EXTENSION.sub("", _FOLDER.sub("", name.strip().strip("<>").lower()))
+    plain = name.strip().strip("<>").lower()
+    if "/" in plain or "\\" in plain:
+        plain = _FOLDER.sub("", plain)
+    if "." in plain:
+        plain = _EXTENSION.sub("", plain)
     return picture_words().misprints.get(plain, plain)
 
 
@@ -79,7 +83,7 @@ class Shot:
         self.names = names
         self.content_type = content_type
         self.view = view
-        self.labels = tuple(label(name) for name in names)
+        self.labels = frozenset(map(label, names))
         self.owners: list[int] = []
         self.role: str | None = None
         self.link: str | None = None
@@ -89,7 +93,7 @@ class Shot:
         """It as part of an event; *role* is used when neither its referrer nor its name says one."""
         picture = Picture(
             n=self.n,
-            role=self.role or next((said for name in self.names if (said := role_of(name))), None) or role,
+            role=self.role or self._named_role() or role,
             name=self.names[0] if self.names else None,
             content_type=self.content_type,
             size=None if self.view is None else len(self.view),
@@ -99,6 +103,13 @@ class Shot:
         if self.view is not None:
             picture.__dict__["_view"] = self.view
         return picture
+
+    def _named_role(self) -> str | None:
+        for name in self.names:
+            said = role_of(name)
+            if said:
+                return said
+        return None
 
 
 class Gallery:
@@ -114,16 +125,19 @@ class Gallery:
     DeepinView sends `contentID` = name, `pId` = Content-ID and filename.
     """
 
-    __slots__ = ("links", "shots")
+    __slots__ = ("labels", "links", "shots")
 
     def __init__(self) -> None:
         self.shots: list[Shot] = []
+        self.labels: set[str] = set()
         self.links: dict[str, Shot] = {}
 
     def add(self, names: Iterable[str | None], content_type: str | None, view: memoryview) -> None:
         """Hang up a picture that came as a part; *names* are its name, filename and Content-ID."""
-        known = tuple(name for name in names if name)
-        self.shots.append(Shot(len(self.shots), known, content_type, view))
+        known = tuple([name for name in names if name])
+        shot = Shot(len(self.shots), known, content_type, view)
+        self.shots.append(shot)
+        self.labels |= shot.labels
 
     def refer(
         self, owner: int, unique: str | None, shared: Iterable[str | None], role: str | None
@@ -146,15 +160,25 @@ class Gallery:
             if unique in shot.names:
                 return shot
         plain = label(unique)
-        return next((shot for shot in self.shots if plain in shot.labels), None)
+        if plain in self.labels:
+            for shot in self.shots:
+                if plain in shot.labels:
+                    return shot
+        return None
 
     def _by_name(self, owner: int, names: list[str], *, sharable: bool) -> Shot | None:
-        bearers = [shot for shot in self.shots if any(name in shot.labels for name in names)]
-        free = next((shot for shot in bearers if not shot.owners), None)
-        if free is None and sharable:
-            # Two targets of one event share a background; two events never share a face.
-            return next((shot for shot in bearers if owner in shot.owners), None)
-        return free
+        if self.labels.isdisjoint(names):
+            return None
+        shared = None
+        for shot in self.shots:
+            if shot.labels.isdisjoint(names):
+                continue
+            if not shot.owners:
+                return shot
+            if shared is None and owner in shot.owners:
+                shared = shot
+        # Two targets of one event share a background; two events never share a face.
+        return shared if sharable else None
 
     def link(self, owner: int, link: str, role: str | None, login: Login) -> tuple[int, ...]:
         """A picture that the device keeps; the same link twice is the same picture."""
@@ -181,4 +205,4 @@ class Gallery:
 
     def of(self, owner: int, role: str) -> tuple[Picture, ...]:
         """The pictures of event *owner*, in the order of the push."""
-        return tuple(shot.picture(role) for shot in self.shots if owner in shot.owners)
+        return tuple([shot.picture(role) for shot in self.shots if owner in shot.owners])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, tzinfo
+from functools import cache
 from typing import Any
 
 from hikrecv.push import Anomaly
@@ -14,12 +15,19 @@ from .event import Box, Point
 from .fields import DEPTH, Fields, as_number, sub, text
 from .geometry import OutOfPicture, box, points
 from .identity import NOBODY, Claim
-from .pictures import MOST_LINKS, Gallery, Login, safe_link
+from .pictures import MOST_LINKS, Gallery, Login, label, safe_link
 
 MOST_ANOMALIES = 64
 """Remarks about one document; what is odd a hundred times is not said more clearly."""
+# Fields with names that several pictures of a push may have.
+_NAMES = ("contentid", "filename", "picturename")
 _TOLERANCE = 1e-6
 _LOGINS: dict[str, Login] = {"digest": "digest", "no": "none", "none": "none", "": None}
+
+
+@cache
+def _link_names() -> frozenset[str]:
+    return frozenset(picture_words().links)
 
 
 class Reading:
@@ -157,7 +165,7 @@ class Reading:
             self.ids.append(unique)
         found: tuple[int, ...] = ()
         if self.gallery.shots:
-            shared = (text(fields, "contentid"), text(fields, "filename"), text(fields, "picturename"))
+            shared = [text(fields, name) for name in _NAMES if name in fields]
             found = self.gallery.refer(self.n, unique, shared, role)
         return found + self.linked(fields, role)
 
@@ -169,13 +177,17 @@ class Reading:
 
     def named(self, role: str | None, *names: str) -> tuple[int, ...]:
         """The numbers of the pictures with well-known names."""
-        return tuple(n for name in names for n in self.gallery.refer(self.n, None, (name,), role))
+        found: tuple[int, ...] = ()
+        for name in names:
+            if label(name) in self.gallery.labels:
+                found += self.gallery.refer(self.n, None, (name,), role)
+        return found
 
     def linked(self, fields: Fields, role: str | None = None) -> tuple[int, ...]:
         """The numbers of the pictures that the device keeps and these fields link to."""
-        links = picture_words().links
-        if links.keys().isdisjoint(fields) or len(self.gallery.links) >= MOST_LINKS:
+        if _link_names().isdisjoint(fields) or len(self.gallery.links) >= MOST_LINKS:
             return ()
+        links = picture_words().links
         found: tuple[int, ...] = ()
         for name in sorted(links.keys() & fields.keys()):
             value = fields[name]

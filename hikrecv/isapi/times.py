@@ -111,7 +111,7 @@ def _from_standard(said: str, zone: tzinfo | None) -> Reading | None:
     offset = at.utcoffset()
     if offset is None:
         return _zoned(at, zone, said)
-    if not offset % _MINUTE:
+    if not (offset.seconds % 60 or offset.microseconds):
         return Reading(at)
     # Python reads seconds in an offset, JSON's times (RFC 3339) cannot carry them, and no zone has any.
     whole = timezone(int(offset / _MINUTE) * _MINUTE)

@@ -44,22 +44,20 @@ def read_plain(text: bytes) -> tuple[str, dict[str, Any]] | None:
 def _inside(root: str, pieces: list[tuple[str, ...]]) -> dict[str, Any] | None:
     """What stands between the root's tags; None when the tags do not fit, or something else is there."""
     inside: dict[str, Any] = {}
-    outer: list[tuple[str, dict[str, Any]]] = [(root, {})]
-    left = len(pieces)
+    outer: list[tuple[str, dict[str, Any]]] = []
+    if not pieces or pieces.pop()[4] != root:
+        return None
     for name, empty, text, leaf, end, _ in pieces:
-        left -= 1
         value: Any
         if leaf or empty:
             value = text.strip()
-        elif name and len(outer) < MOST_DEPTH:
+        elif name and len(outer) < MOST_DEPTH - 1:
             outer.append((name, inside))
             inside = {}
             continue
-        elif end and end == outer[-1][0]:
+        elif end and outer and end == outer[-1][0]:
             value = inside or ""
             name, inside = outer.pop()
-            if not outer:
-                return value if value and not left else None
         else:
             return None
         if name not in inside:
@@ -68,4 +66,4 @@ def _inside(root: str, pieces: list[tuple[str, ...]]) -> dict[str, Any] | None:
             inside[name].append(value)
         else:
             inside[name] = [inside[name], value]
-    return None
+    return None if outer else inside

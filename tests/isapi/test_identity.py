@@ -8,7 +8,7 @@ import pytest
 from hikrecv.config import DeviceTable, Zone
 from hikrecv.isapi.decode import Decoder
 from hikrecv.isapi.event import Event
-from hikrecv.isapi.identity import mac_of
+from hikrecv.isapi.identity import REMEMBERED, mac_of
 
 EventOf = Callable[..., Event]
 MAC = "44:a6:42:10:20:30"
@@ -53,6 +53,17 @@ def test_a_device_of_the_config_has_its_name(event_of: EventOf) -> None:
     event = event_of("motion.xml", known)
 
     assert (event.device.id, event.device.name) == ("yard", "Yard camera")
+
+
+def test_names_without_end_cost_neither_memory_nor_the_right_one(event_of: EventOf) -> None:
+    known = decoder(yard=DeviceTable(mac="44-A6-42-10-20-30", name="Yard camera"))
+
+    for n in range(3 * REMEMBERED):
+        event = event_of(b'{"eventType":"VMD","deviceSerial":"Q%08d"}' % n, known)
+        assert event.device.id == f"Q{n:08}"
+
+    assert len(known._known._identities) <= REMEMBERED
+    assert event_of("motion.xml", known).device.id == "yard"
 
 
 def test_a_device_with_an_address_is_known_by_it(event_of: EventOf) -> None:

@@ -7,6 +7,7 @@ from importlib.resources import files
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hikrecv.isapi.document import parse
 from hikrecv.isapi.json_balance import rebalance
 from hikrecv.isapi.json_repair import MOST_DEPTH, repair
 
@@ -44,6 +45,12 @@ def test_what_is_mended_is_what_the_careful_reader_makes_of_it(text: bytes) -> N
         assert (quick.data, quick.end) == (careful.data, careful.end)
         # Names that stand twice are seen by the careful reader only, as in correct documents.
         assert quick.anomalies == tuple(name for name in careful.anomalies if name != "duplicate-key")
+
+
+@given(almost_json(), st.sampled_from([None, "application/json"]))
+def test_a_document_with_wrong_brackets_is_the_same_on_the_quick_way(text: bytes, kind: str | None) -> None:
+    # A blank behind it is not odd, but keeps it from being read on the quick way.
+    assert parse(text, kind) == parse(text + b" ", kind)
 
 
 def test_a_cut_value_is_left_to_the_careful_reader() -> None:

@@ -5,6 +5,7 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from multipart import PushMultipartParser
 
 from hikrecv.isapi.multipart import MultipartLimits, Part, looks_multipart, split
@@ -417,6 +418,32 @@ def test_a_well_formed_body_gives_what_the_multipart_library_gives(given_body: t
     ours = [(part.name, part.filename, body[part.start : part.end]) for part in parts]
     assert ours == by_reference(boundary, body)
     assert {odd.name for odd in anomalies} <= {"preamble", "epilogue"}
+
+
+@st.composite
+def nearly_usual(draw: st.DrawFn) -> bytes:
+    """A body as most firmware writes it, with a few wrong bytes."""
+    body = bytearray(USUAL.replace(b"\r\n\r\n" + PICTURE, b"\r\nContent-ID: <face1>\r\n\r\n" + PICTURE))
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(10, len(body)))
+        piece = st.sampled_from([b"", b"\r\n", b"\n", b"--", b"\r\n--boundary", b" ", b"9", b'"', b":"])
+        body[at : at + draw(st.integers(0, 4))] = draw(piece)
+    return bytes(body)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    nearly_usual(), st.sampled_from([MultipartLimits(), MultipartLimits(parts=1), MultipartLimits(head=90)])
+)
+def test_the_quick_way_through_a_usual_body_leads_to_the_same_parts(
+    body: bytes, limits: MultipartLimits
+) -> None:
+    quick, odd = split(body, FORM, limits)
+    # A blank line in front is not odd, but keeps a body from being a usual one.
+    careful, oddities = split(b"\r\n" + body, FORM, limits)
+
+    moved = [structs.replace(part, start=part.start - 2, end=part.end - 2) for part in careful]
+    assert (list(quick), [each.name for each in odd]) == (moved, [each.name for each in oddities])
 
 
 BITS = [b"--boundary", b"--boundary--", b"boundary", b"--", b"\r\n", b"\r\n\r\n", b"\n", b"\r", b" ", b"\t"]

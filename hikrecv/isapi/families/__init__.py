@@ -30,8 +30,9 @@ def read(reading: Reading) -> None:
     One that fails costs its own part and leaves an anomaly: the event, its
     pictures and the other parts stay.
     """
-    for name in sorted(name for name in reading.doc if name in READERS):
-        value = reading.doc[name]
+    doc = reading.doc
+    for name in sorted([name for name in doc if name in READERS]):
+        value = doc[name]
         if value is None or value == "":
             continue
         try:

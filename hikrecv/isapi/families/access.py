@@ -61,8 +61,9 @@ def _read(reading: Reading, found: Fields) -> None:
     _face(reading, found)
     if "currtemperature" in found:
         read_skin(reading, found)
-    for role, *names in _PARTS:
-        reading.named(role, *names)
+    if reading.gallery.labels:
+        for role, *names in _PARTS:
+            reading.named(role, *names)
     reading.shown(found, "capture")
 
 

@@ -49,13 +49,7 @@ def _scene(reading: Reading, result: Fields, scene: Fields) -> None:
 
 def _face(reading: Reading, face: Fields, result: Fields) -> Face:
     compared = each(face.get("identify")) or [face]
-    found = [candidate for holder in compared for candidate in each(holder.get("candidate"))]
-    if not found:
-        found = [
-            candidate
-            for holder in each(result.get("identify"))
-            for candidate in each(holder.get("candidate"))
-        ]
+    found = _compared_with(compared) or _compared_with(each(result.get("identify")))
     candidates = tuple([_candidate(reading, candidate) for candidate in found])
     likeness = [reading.ratio(holder, "maxsimilarity") for holder in compared]
     likeness += [candidate.similarity for candidate in candidates]
@@ -76,9 +70,18 @@ def _face(reading: Reading, face: Fields, result: Fields) -> Face:
     )
 
 
+def _compared_with(holders: list[Fields]) -> list[Fields]:
+    found: list[Fields] = []
+    for holder in holders:
+        found += each(holder.get("candidate"))
+    return found
+
+
 def _candidate(reading: Reading, found: Fields) -> Candidate:
     person = sub(found, "reserve_field")
-    stored = [reading.shown(entry, "face-library") for entry in each(found.get("human_data"))]
+    stored: tuple[int, ...] = ()
+    for entry in each(found.get("human_data")):
+        stored += reading.shown(entry, "face-library")
     return Candidate(
         name=text(person, "name") or text(found, "name"),
         person_id=text(found, "human_id", "personid", "employeeno"),
@@ -89,7 +92,7 @@ def _candidate(reading: Reading, found: Fields) -> Candidate:
         certificate_number=text(person, "certificatenumber"),
         gender=text(person, "gender", "sex"),
         born=text(person, "borntime"),
-        pictures=tuple([n for shown in stored for n in shown]),
+        pictures=stored,
     )
 
 

@@ -44,7 +44,8 @@ def read_regions(reading: Reading, value: Any) -> None:
         if box is not None or aim is not None:
             targets.append(Target(kind=_kind(aim), box=box, region=name))
         for key in ("tma", "tmpa"):
-            read_rule(reading, entry.get(key))
+            if key in entry:
+                read_rule(reading, entry[key])
     _add(reading, "regions", regions)
     _add(reading, "targets", targets)
 
