@@ -11,12 +11,14 @@ from twisted.internet.address import IPv6Address as Internet6
 LOCAL = "127.0.0.1"
 """What stands for a peer without an address: the other end of a unix socket."""
 
+_INTERNET = (Internet4, Internet6)
+
 AnyNetwork = IPv4Network | IPv6Network
 
 
 def peer_of(address: object) -> tuple[str, int]:
     """The other end of a connection: its address in one spelling, and its port."""
-    if isinstance(address, Internet4 | Internet6):
+    if isinstance(address, _INTERNET):
         return plain(address.host), address.port
     return LOCAL, 0
 

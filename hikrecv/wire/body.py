@@ -64,6 +64,13 @@ class Length:
         self.finished = self._left == 0
         return chunk, at + len(chunk)
 
+    def skip(self, size: int) -> bool:
+        """Take *size* bytes unseen, unless they would be the last."""
+        if size >= self._left:
+            return False
+        self._left -= size
+        return True
+
     def missing(self) -> str:
         """What has not come."""
         return f"{self._left} of {self._length} bytes"

@@ -16,6 +16,7 @@ from .budget import Budget
 from .conversation import Conversation
 from .deadlines import Wheel, spans
 from .intake import Complete, Intake, Receive, looks_complete
+from .usual import Heads
 from .watch import SenderLog, Tally, Watch
 
 
@@ -59,6 +60,7 @@ class PushFactory(ServerFactory):
         )
         self.wheel = Wheel(clock, now)
         self.spans = spans(limits)
+        self.heads = Heads()
         self.draining = False
         self._clock = clock
         self._open: set[Conversation] = set()

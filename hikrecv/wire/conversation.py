@@ -11,11 +11,10 @@ from zope.interface import implementer
 
 from ..errors import Refused
 from ..push import OK, Answer, Peer, Trust
-from . import tcp
 from .admission import Challenge
 from .advice import ADVICE, NO_TLS
 from .answers import BUSY, CONTINUE, render
-from .deadlines import CONTENT_WAIT, body_deadline
+from .deadlines import body_deadline
 from .exchange import Exchange, Fate
 from .http1 import Data, End, Foreign, Head, Message, Reader, Refusal
 from .inflight import Share
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 AHEAD = 65_536
 """Bytes of further requests that are taken while one is being handled."""
-QUIET_LOOKS = 3
-"""How often a body without a length is looked at when its sender pauses."""
 SEEN = 1_000
 """Bytes of something unreadable that are looked at for the log."""
 
@@ -60,7 +57,7 @@ class Conversation(Line):
     def __init__(self, factory: PushFactory) -> None:
         super().__init__()
         self.factory = factory
-        self._reader = Reader(factory.mode, factory.limits)
+        self._reader = Reader(factory.mode, factory.limits, factory.heads)
         self._exchange: Exchange | None = None
         self._busy = False
         self._wait = ""
@@ -88,8 +85,11 @@ class Conversation(Line):
             self.throw_away(len(data))
         elif self.state != "close":
             self._heard = self.factory.now()
-            self._reader.feed(data)
-            self._advance()
+            if self._wait == "body" and self.state == "read" and self._reader.inside(len(data)):
+                self._more(data)
+            else:
+                self._reader.feed(data)
+                self._advance()
 
     def readConnectionLost(self) -> None:
         """The peer sends nothing more; it may still read."""
@@ -110,7 +110,9 @@ class Conversation(Line):
             return  # it was never let in
         self.lost = True
         self.factory.left(self)
-        if reason.check(ConnectionDone):
+        if isinstance(reason.value, ConnectionDone):
+            if self.state == "close":
+                return  # as nearly always after an answer that said so
             self._reader.eof()
         elif str(getattr(reason.type, "__module__", "")).startswith("OpenSSL"):
             self.factory.intake.log.say(self.ip, "tls", NO_TLS)
@@ -125,23 +127,27 @@ class Conversation(Line):
             return  # called from inside the loop below, which goes on by itself
         self._busy = True
         try:
-            while self.state == "read" and (message := self._next()) is not None:
+            while self.state == "read":
+                message = self._reader.next_event() or self._last()
+                if message is None:
+                    break
                 self._take(message)
         finally:
             self._busy = False
         self._rest()
 
-    def _next(self) -> Message | None:
-        message = self._reader.next_event()
-        if message is None and self.over:
-            message = self._reader.salvage()
-            if message is None:
-                self.close()
+    def _last(self) -> Message | None:
+        """What is made of the rest when no more will come."""
+        if not (self.ended or self.lost):
+            return None
+        message = self._reader.salvage()
+        if message is None:
+            self.close()
         return message
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Data):
-            self._data(message)
+            self._data(message.chunk)
         elif isinstance(message, Head):
             self._head(message)
         elif isinstance(message, End):
@@ -155,21 +161,31 @@ class Conversation(Line):
         """Wait for something to happen: set for how long, and whether to read meanwhile."""
         if self.lost:
             return
-        now = self.factory.now()
-        wait: str = self._reader.phase if self.state == "read" else self.state
+        state, factory = self.state, self.factory
+        wait: str = self._reader.phase if state == "read" else state
         if wait == "idle" and not self._stays:
             wait = "fresh"
         if wait != self._wait:
-            self._wait, self._since = wait, now
-        self.deadline = self._body_deadline() if wait == "body" else self._since + self.factory.spans[wait]
-        self.factory.wheel.watch(self)
+            self._wait, self._since = wait, factory.now()
+        if wait == "body":
+            self._in_body()
+        else:
+            self.deadline = self._since + factory.spans[wait]
+        factory.wheel.watch(self)
+        pause = state == "room" or (state == "answer" and self._reader.buffered > AHEAD)
+        if pause != self._paused:
+            self.pause(pause)
+
+    def _in_body(self) -> None:
         exchange = self._exchange
-        if wait == "body" and exchange is not None and not exchange.acknowledged:
+        if exchange is None:
+            return  # never: there is no body without a Head
+        self.deadline = exchange.until(self._since, self._heard, self.factory.limits)
+        if not exchange.acknowledged:
             exchange.acknowledged = True
-            tcp.acknowledge_now(self.transport)
-            self.read_at_once(BODY_READ)
-        full = self.state == "answer" and self._reader.buffered > AHEAD
-        self.pause(self.state == "room" or full)
+            self.acknowledge()
+            # No more than is announced: memory that is set aside in vain costs more than the read.
+            self.read_at_once(min(BODY_READ, max(FIRST_READ, exchange.left)))
 
     # -- a request ------------------------------------------------------------------
 
@@ -192,14 +208,18 @@ class Conversation(Line):
         if head.expect_continue and fate != "answered" and not self._reader.buffered:
             self.write(CONTINUE)
 
-    def _data(self, data: Data) -> None:
+    def _data(self, chunk: bytes) -> None:
         exchange = self._exchange
-        if exchange is None or exchange.fate != "keep":
-            return
-        exchange.chunks.append(data.chunk)
-        exchange.size += len(data.chunk)
-        if not exchange.share.add(len(data.chunk), exchange.left) and not self.lost:
+        if exchange is not None and exchange.fate == "keep" and not exchange.take(chunk) and not self.lost:
             self.state = "room"
+
+    def _more(self, chunk: bytes) -> None:
+        """The same for what is *inside* a body; its deadline moves to later, so nobody need be told."""
+        self._data(chunk)
+        if self.state == "read":
+            self._in_body()
+        else:
+            self._rest()
 
     def _room_found(self) -> None:
         if self.state == "room":
@@ -225,9 +245,8 @@ class Conversation(Line):
         push = intake.push(exchange.head, peer, exchange.body(), end.anomalies)
         exchange.chunks = []
         self.state = "answer"
-        kept = intake.take(push)
-        kept.addCallback(self._kept, exchange, end.keep_alive, otherwise)
-        kept.addErrback(intake.log.bug)
+        kept = intake.receive(push)
+        kept.addBoth(self._kept, exchange, end.keep_alive, otherwise).addErrback(intake.log.bug)
 
     def _salvage(self, exchange: Exchange, end: End, otherwise: Answer) -> None:
         """Keep a request that was cut; *otherwise* is the answer unless a whole document came."""
@@ -242,7 +261,11 @@ class Conversation(Line):
         )
         self._keep(exchange, end, None if whole else otherwise)
 
-    def _kept(self, answer: Answer, exchange: Exchange, keep_alive: bool, otherwise: Answer | None) -> None:
+    def _kept(
+        self, answer: Answer | Failure, exchange: Exchange, keep_alive: bool, otherwise: Answer | None
+    ) -> None:
+        if isinstance(answer, Failure):
+            answer = self.factory.intake.not_kept(answer, self.ip)
         exchange.share.release()
         if self._exchange is exchange:  # else its time was up and it was told 503
             self._reply(exchange, otherwise if otherwise and answer.status < 400 else answer, keep_alive)
@@ -264,7 +287,10 @@ class Conversation(Line):
             self.read_at_once(FIRST_READ)
             self.state, self._wait = "read", ""
             self._reader.start_next()
-        self._advance()
+        if self._reader.buffered or self.ended or self.lost:
+            self._advance()
+        elif not self._busy:
+            self._rest()
 
     # -- what is not kept ---------------------------------------------------------------
 
@@ -337,14 +363,6 @@ class Conversation(Line):
             self._rest()
 
     # -- deadlines ------------------------------------------------------------------------
-
-    def _body_deadline(self) -> float:
-        exchange = self._exchange
-        if exchange is None:
-            return self._since  # never: there is no body without a Head
-        until = body_deadline(self._since, exchange.size, self.factory.limits)
-        looks = exchange.looks < QUIET_LOOKS and exchange.looked != exchange.size
-        return min(until, self._heard + CONTENT_WAIT) if looks and exchange.head.framing == "close" else until
 
     def overdue(self, now: float) -> None:
         """See :class:`~hikrecv.wire.deadlines.Watched`."""

@@ -60,17 +60,20 @@ class Wheel:
 
     def watch(self, one: Watched) -> None:
         """Wake *one* at its deadline; call it again whenever the deadline has moved."""
-        slot = math.ceil(one.deadline / self._grain)
-        if one.slot and one.slot <= slot:
+        if one.slot and one.slot * self._grain <= one.deadline:
             return  # it stands earlier: lazily moved when that bucket is due
-        self.forget(one)
+        slot = math.ceil(one.deadline / self._grain)
+        if one.slot == slot:
+            return
+        if one.slot:
+            self.forget(one)
         one.slot = slot
         bucket = self._buckets.get(slot)
         if bucket is None:
             bucket = self._buckets[slot] = set()
             heapq.heappush(self._order, slot)
+            self._set_timer()
         bucket.add(one)
-        self._set_timer()
 
     def forget(self, one: Watched) -> None:
         """*one* waits for nothing any more."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ..config import Limits
 from ..push import Trust
+from .deadlines import CONTENT_WAIT, body_deadline
 from .inflight import STEP, Share
 from .messages import Head
 
 Fate = Literal["keep", "drop", "answered"]
 """What becomes of the body: it is kept, or read and thrown away before or after the answer."""
+
+QUIET_LOOKS = 3
+"""How often a body without a length is looked at when its sender pauses."""
 
 
 class Exchange:
@@ -28,6 +33,20 @@ class Exchange:
     def left(self) -> int:
         """Bytes that are still announced."""
         return STEP if self.head.length is None else self.head.length - self.size
+
+    def take(self, chunk: bytes) -> bool:
+        """The next piece of the body; False: stop reading until there is room."""
+        size, length = len(chunk), self.head.length
+        self.chunks.append(chunk)
+        self.size += size
+        return self.share.add(size, STEP if length is None else length - self.size)
+
+    def until(self, began: float, heard: float, limits: Limits) -> float:
+        """Until when the body may go on, or a pause of its sender is looked at."""
+        until = body_deadline(began, self.size, limits)
+        if self.head.framing != "close" or self.looks >= QUIET_LOOKS or self.looked == self.size:
+            return until
+        return min(until, heard + CONTENT_WAIT)
 
     def body(self) -> bytes:
         """What has come, in one piece."""

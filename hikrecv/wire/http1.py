@@ -8,11 +8,12 @@ from hikrecv.config import Limits
 from hikrecv.push import Anomaly
 
 from .anomalies import Notes, Unreadable
-from .body import Body, Chunks, UntilClose, begin
+from .body import Body, Chunks, Length, UntilClose, begin
 from .foreign import by_first_bytes, by_line
 from .framing import decide
 from .head import Found, RequestLine, header_lines, odd_request_line, plain_request_line
 from .messages import RAW_MOST, Data, End, Foreign, Framing, Head, Message, Refusal
+from .usual import Heads
 
 __all__ = ["Data", "End", "Foreign", "Head", "Message", "Phase", "Reader", "Refusal"]
 
@@ -38,6 +39,7 @@ class Reader:
 
     :param mode: ``strict`` is for ports behind a proxy that shares connections among clients.
     :param limits: `headers` bounds a head and the trailers, `body` a body, both in bytes.
+    :param heads: those that were read before, on other connections too.
     """
 
     __slots__ = (
@@ -49,6 +51,7 @@ class Reader:
         "_empty_lines",
         "_eof",
         "_first",
+        "_heads",
         "_keep_alive",
         "_limits",
         "_line",
@@ -58,8 +61,11 @@ class Reader:
         "_searched",
     )
 
-    def __init__(self, mode: Literal["lenient", "strict"], limits: Limits) -> None:
+    def __init__(
+        self, mode: Literal["lenient", "strict"], limits: Limits, heads: Heads | None = None
+    ) -> None:
         self._limits = limits
+        self._heads = Heads() if heads is None else heads
         self._notes = Notes(mode == "strict")
         self._buffer = b""
         self._at = 0
@@ -75,7 +81,8 @@ class Reader:
         self._empty_lines = 0
         self._line_end = self._searched = 0
         self._keep_alive = False
-        self._notes.clear()
+        if self._notes.found:
+            self._notes.clear()
 
     # -- what goes in ---------------------------------------------------------
 
@@ -86,6 +93,15 @@ class Reader:
         at = self._at
         self._buffer = data if at == len(self._buffer) else self._buffer[at:] + data
         self._at = 0
+
+    def inside(self, size: int) -> bool:
+        """
+        Whether the next *size* bytes are payload as they are, and not the end of it.
+
+        Then they count as read and need not be fed: most of a large body passes here.
+        """
+        body = self._body
+        return isinstance(body, Length) and self._at == len(self._buffer) and body.skip(size)
 
     def eof(self) -> None:
         """The peer will send nothing more (it may still read)."""
@@ -132,7 +148,7 @@ class Reader:
     def phase(self) -> Phase:
         """Which deadline holds; ``final-line`` = only the empty line after the last chunk is missing."""
         if self._phase == "head":
-            return "head" if self._line or self.buffered else "idle"
+            return "head" if self._line or self._at < len(self._buffer) else "idle"
         if self._phase == "body" and isinstance(self._body, Chunks) and self._body.last:
             return "final-line"
         return self._phase
@@ -156,20 +172,36 @@ class Reader:
 
     def _read_head(self) -> Message | None:
         if self._line is None:
-            stranger = self._read_line()
-            if stranger is not None:
-                return stranger
+            message = self._usual_head() or self._read_line()
+            if message is not None:
+                return message
         if self._line is not None:
             found_block = self._header_block()
             if found_block is not None:
                 block, after = found_block
                 headers, found = header_lines(block, b"\n" if self._bare else b"\r\n", self._notes)
                 head = self._start_body(self._line, tuple(headers), found)
+                if not self._notes.found:
+                    self._heads.remember(self._buffer[self._at : after - 2], self._line, head)
                 self._at = after
                 return head
         if self._eof and self.buffered:
             raise Unreadable(400, "unfinished-head", "the connection ended inside the request's head")
         return None
+
+    def _usual_head(self) -> Head | None:
+        buffer, at = self._buffer, self._at
+        end = buffer.find(b"\r\n\r\n", at, at + self._limits.headers)
+        known = self._heads.recall(buffer[at : end + 2]) if end > 0 else None
+        if known is None:
+            return None
+        line, head = known
+        if head.length is not None and head.length > self._limits.body:
+            return None  # refused, with all its words, on the other way
+        self._line, self._at, self._phase = line, end + 4, "body"
+        self._keep_alive = head.keep_alive
+        self._body = begin(head.framing, head.length, self._limits, False, self._notes)
+        return head
 
     def _read_line(self) -> Foreign | None:
         self._skip_empty_lines()

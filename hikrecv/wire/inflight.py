@@ -10,7 +10,7 @@ from .watch import Watch
 FREE = 4
 """Part of the room in which everybody reads: what those that wait later already hold."""
 STEP = 262_144
-"""What a body of unknown length asks room for at a time: one read (`line.BODY_READ`)."""
+"""What a body of unknown length asks room for at a time: the largest read (`line.BODY_READ`)."""
 
 
 class InFlight:
@@ -92,7 +92,7 @@ class Share:
         What has come is held in any case.
         """
         room = self._room
-        kept = min(size, self.promised)
+        kept = min(size, self.promised) if self.promised else 0
         self.held += size
         self.promised -= kept
         room._count(size, -kept)
@@ -103,7 +103,10 @@ class Share:
 
     def release(self) -> None:
         """The request is over: give everything back."""
-        self._room._waiting.pop(self, None)
-        self._room._count(-self.held, -self.promised)
+        room = self._room
+        if room._waiting:
+            room._waiting.pop(self, None)
+        room._count(-self.held, -self.promised)
         self.held = self.promised = 0
-        self._room._let_in()
+        if room._waiting:
+            room._let_in()

@@ -118,11 +118,14 @@ class Intake:
 
     def take(self, push: Push) -> Deferred[Answer]:
         """Hand *push* over; the answer is always one, 503 when it could not be kept."""
+        return self.receive(push).addErrback(self.not_kept, push.peer.ip)
+
+    def receive(self, push: Push) -> Deferred[Answer]:
+        """The same for who asks :meth:`not_kept` itself."""
         try:
-            kept = self._receive(push)
+            return self._receive(push)
         except Exception:  # whatever went wrong in there, the device is answered
-            kept = fail(Failure())
-        return kept.addErrback(self._not_kept, push.peer.ip)
+            return fail(Failure())
 
     def keep_unreadable(self, ip: str, port: int, raw: bytes, anomalies: tuple[Anomaly, ...]) -> None:
         """
@@ -183,7 +186,8 @@ class Intake:
         """The same bytes, fit for a log."""
         return from_raw(raw, self.admission.token)
 
-    def _not_kept(self, failure: Failure, ip: str) -> Answer:
+    def not_kept(self, failure: Failure, ip: str) -> Answer:
+        """What a device is told when its push could not be kept."""
         if failure.check(JournalError):
             self.log.say(ip, "not-kept", f"an event could not be kept and was answered 503: {failure.value}")
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Literal
 
 from twisted.internet.interfaces import ISSLTransport, ITransport
@@ -15,6 +16,7 @@ LINGER_MOST = 64_000_000
 FIRST_READ = 8_192
 """Bytes that are read at once of a head: a small event whole, of a large one not much while it waits."""
 BODY_READ = 262_144
+"""Bytes that are read at once of a large body."""
 
 State = Literal["read", "room", "answer", "linger", "close"]
 
@@ -32,6 +34,7 @@ class Line:
         "_at_once",
         "_paused",
         "_sized",
+        "_socket",
         "_stays",
         "_thrown",
         "ended",
@@ -52,8 +55,11 @@ class Line:
         """Take the *transport*."""
         self.transport = transport
         self.ip, self.port = peer_of(transport.getPeer())
-        self._sized = hasattr(transport, "bufferSize") and not ISSLTransport.providedBy(transport)
-        self._at_once = True
+        self._socket: socket.socket | None = tcp.socket_of(transport)
+        self._at_once = self._socket is not None
+        self._sized = self._at_once or (
+            hasattr(transport, "bufferSize") and not ISSLTransport.providedBy(transport)
+        )
         self.read_at_once(FIRST_READ)
 
     def read_at_once(self, size: int) -> None:
@@ -70,8 +76,8 @@ class Line:
         """Send *data* in one write; nothing happens when the peer is gone."""
         if self.lost:
             return
-        if self._at_once:
-            data = data[tcp.send(self.transport, data) :]
+        if self._at_once and self._socket is not None:
+            data = data[tcp.send(self._socket, data) :]
             # What the transport has once held back must stay before what follows.
             self._at_once = not data
         if data:
@@ -81,7 +87,13 @@ class Line:
         """The connection will be used again."""
         if not self._stays and not self.lost:
             self._stays = True
-            tcp.stays(self.transport)
+            if self._socket is not None:
+                tcp.stays(self._socket)
+
+    def acknowledge(self) -> None:
+        """What was read is acknowledged at once."""
+        if self._socket is not None:
+            tcp.acknowledge_now(self._socket)
 
     def pause(self, pause: bool) -> None:
         """Stop reading, or go on."""
@@ -105,7 +117,10 @@ class Line:
             self.state = "close"
         elif not linger or self.ended:
             self.state = "close"
-            self.transport.loseConnection()
+            if self._at_once:
+                tcp.close(self.transport)
+            else:
+                self.transport.loseConnection()
         else:
             self.state = "linger"
             # TLS has no half-close, but its own good-bye waits for the peer's.

@@ -7,7 +7,7 @@ import re
 Headers = tuple[tuple[bytes, bytes], ...]
 
 NOTHING = b"-"
-_SECRET = frozenset((b"authorization", b"proxy-authorization", b"cookie"))
+SECRET = frozenset((b"authorization", b"proxy-authorization", b"cookie"))
 _LINE = re.compile(
     rb"(?im)^([ \t]*(?:proxy-)?authorization|[ \t]*cookie)[ \t]*:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*"
 )
@@ -15,7 +15,12 @@ _LINE = re.compile(
 
 def without_secrets(headers: Headers) -> Headers:
     """The same headers, the values of those that carry credentials replaced by ``-``."""
-    return tuple((name, NOTHING if name.lower() in _SECRET else value) for name, value in headers)
+    for name, _ in headers:
+        if name.lower() in SECRET:
+            break
+    else:
+        return headers  # as nearly always
+    return tuple((name, NOTHING if name.lower() in SECRET else value) for name, value in headers)
 
 
 def without_token(target: bytes, token: bytes | None) -> bytes:

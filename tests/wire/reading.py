@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from hikrecv.config import Limits
 from hikrecv.wire.http1 import Data, End, Foreign, Head, Message, Reader, Refusal
+from hikrecv.wire.usual import Heads
 
 Report = list[tuple[object, ...]]
 LIMITS = Limits()
@@ -16,18 +17,23 @@ class Reading:
     One connection's reader and its report; the bytes at fault and the sizes of the data are left out.
 
     A request is answered at once, so that the next one is read.
+
+    :param heads: what other readings have read.
     """
 
-    def __init__(self, mode: str = "lenient", limits: Limits = LIMITS) -> None:
-        self.reader = Reader(mode, limits)  # type: ignore[arg-type]
+    def __init__(self, mode: str = "lenient", limits: Limits = LIMITS, heads: Heads | None = None) -> None:
+        self.reader = Reader(mode, limits, heads)  # type: ignore[arg-type]
         self.report: Report = []
         self.body = b""
         self.messages = self.fed = 0
 
     def feed(self, piece: bytes) -> None:
         self.fed += len(piece)
-        self.reader.feed(piece)
-        self.drain()
+        if piece and self.reader.inside(len(piece)):
+            self.note(Data(piece))
+        else:
+            self.reader.feed(piece)
+            self.drain()
 
     def finish(self, then: str = "look") -> Report:
         if then == "half-close":
@@ -63,9 +69,13 @@ class Reading:
 
 
 def read(
-    pieces: Iterable[bytes], mode: str = "lenient", then: str = "look", limits: Limits = LIMITS
+    pieces: Iterable[bytes],
+    mode: str = "lenient",
+    then: str = "look",
+    limits: Limits = LIMITS,
+    heads: Heads | None = None,
 ) -> Report:
-    reading = Reading(mode, limits)
+    reading = Reading(mode, limits, heads)
     for piece in pieces:
         reading.feed(piece)
     return reading.finish(then)

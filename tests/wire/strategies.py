@@ -38,6 +38,21 @@ LINES = (
     b"X-\xc3\xa4: 1",
     b"X-Name: \xc9\xe3",
 )
+LENGTHS = (b"0", b"7", b"007", b"60", b"61", b"9" * 18, b"9" * 19, b"", b"-1", b"7, 7", b" 7", b"7 ", b"x")
+HEADS = tuple(
+    b"\r\n".join((line, *headers, b"", b""))
+    for line in (b"POST /e HTTP/1.1", b"GET / HTTP/1.0", b"POST * http/1.1")
+    for headers in (
+        (b"Host: x", b"Content-Length: LENGTH"),
+        (b"Content-Length: LENGTH", b"Host: x", b"Connection: close"),
+        (b"Host: x", b"content-length: LENGTH", b"Expect: 100-continue"),
+        (b"Host: x", b"Content-Length: LENGTH", b"Content-Length: 7"),
+        (b"Host: x", b"Content-Length: 7", b"Content-Length: LENGTH"),
+        (b"Host: x", b"X: 1", b" Content-Length: LENGTH"),
+        (b"Host: x", b"Content-Length: LENGTH", b"Transfer-Encoding: chunked"),
+        (b"Host: x", b"X-Content-Length: LENGTH", b"Content-Type: text/xml"),
+    )
+)
 CHUNKS = (
     b"5\r\nhello\r\n",
     b"5;a=b\r\nhello\r\n",

@@ -575,10 +575,21 @@ def test_of_a_large_event_little_is_read_before_its_head_is_known(port):
     device = port().connect()
     assert device.wire.bufferSize == FIRST_READ
 
-    device.send(post(b"x" * 10, length=100_000))
+    device.send(post(b"x" * 10, length=1_000_000))
     assert device.wire.bufferSize == BODY_READ
 
+    device.send(b"x" * 999_990)
+    assert device.wire.bufferSize == FIRST_READ
+
+
+def test_no_more_is_read_of_a_body_than_is_announced(port):
+    device = port().connect()
+
+    device.send(post(b"x" * 10, length=100_000))
+    assert device.wire.bufferSize == 99_990
+
     device.send(b"x" * 99_990)
+    device.send(post(b"x" * 10, length=20))
     assert device.wire.bufferSize == FIRST_READ
 
 

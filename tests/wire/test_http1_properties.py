@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hikrecv.config import Bytes, Limits
 from hikrecv.wire.http1 import Reader
+from hikrecv.wire.usual import Heads
 
 
 def load(name: str) -> ModuleType:
@@ -40,6 +41,30 @@ def test_any_bytes_are_read_the_same_however_they_are_cut(data, sent, mode, then
 
     assert reading.read(pieces, mode, then, limits) == whole
     assert reading.read((sent[at : at + 1] for at in range(len(sent))), mode, then, limits) == whole
+
+
+@unhurried
+@given(st.data(), st.lists(inputs.any_input, max_size=3), inputs.any_input, modes, ends)
+def test_what_was_read_before_changes_nothing(data, before, sent, mode, then):
+    heads = Heads(most=2)
+    for earlier in (sent, *before):
+        reading.read([earlier], "lenient", heads=heads)
+
+    report = reading.read(data.draw(inputs.cut(sent)), mode, then, heads=heads)
+
+    assert report == reading.read([sent], mode, then)
+
+
+@unhurried
+@given(st.sampled_from(inputs.HEADS), st.sampled_from(inputs.LENGTHS), st.sampled_from(inputs.LENGTHS), modes)
+def test_a_head_that_was_read_with_another_length_is_read_as_if_it_were_new(head, first, second, mode):
+    heads = Heads()
+    before, sent = (head.replace(b"LENGTH", length) + bytes(60) for length in (first, second))
+    reading.read([before], "lenient", limits=SMALL, heads=heads)
+
+    report = reading.read([sent], mode, limits=SMALL, heads=heads)
+
+    assert report == reading.read([sent], mode, limits=SMALL)
 
 
 @unhurried

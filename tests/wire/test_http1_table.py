@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from hikrecv.wire.usual import Heads
+
 BESIDE = Path(__file__).resolve().parent
 
 
@@ -27,8 +29,8 @@ each_row = pytest.mark.parametrize("row", rows.ROWS, ids=lambda row: row.id)
 each_mode = pytest.mark.parametrize("mode", ["lenient", "strict"])
 
 
-def read(row, mode, pieces):
-    return reading.read(pieces, mode, row.then)
+def read(row, mode, pieces, heads=None):
+    return reading.read(pieces, mode, row.then, heads=heads)
 
 
 @each_mode
@@ -47,11 +49,12 @@ def test_a_row_is_read_as_wanted(row, mode):
 @each_mode
 @each_row
 def test_a_row_is_read_the_same_at_every_cut(row, mode):
-    data = row.data
-    whole = read(row, mode, [data])
+    data, heads = row.data, Heads()
+    whole = read(row, mode, [data], heads)
 
     for cut in cuts(data):
         assert read(row, mode, [data[:cut], data[cut:]]) == whole, cut
+        assert read(row, mode, [data[:cut], data[cut:]], heads) == whole, cut
 
 
 @each_mode
