@@ -13,6 +13,7 @@ from twisted.logger import (
     FilteringLogObserver,
     ILogObserver,
     LogEvent,
+    Logger,
     LogLevel,
     LogLevelFilterPredicate,
     formatEvent,
@@ -22,10 +23,15 @@ from twisted.python.logfile import LogFile
 from zope.interface import implementer
 
 from .config import Log
+from .isapi.event import Event
 from .isapi.words import visible, visible_json
+from .reactions.subject import SUBJECT
 
 # Fields of a log call that are copied: what a line is about, from the request to the plugin.
 _ABOUT = ("seq", "event", "device", "peer", "reaction", "attempt", "listener", "reason", "count")
+
+
+_log = Logger()
 
 
 @implementer(ILogObserver)
@@ -47,11 +53,27 @@ class JsonObserver:
             "from": event.get("log_namespace", ""),
             "text": formatEvent(event),
         }
+        if subject := SUBJECT.get():
+            line["event"] = subject
         line |= {name: str(event[name]) for name in _ABOUT if name in event}
         if (failure := event.get("log_failure")) is not None:
             line["trace"] = failure.getTraceback()
         self._out.write(visible_json(msgspec.json.encode(line).decode()) + "\n")
         self._out.flush()
+
+
+def kept(seq: int, events: tuple[Event, ...], size: int) -> None:
+    """One line for each event of a push, as soon as it is on disk: what became of a request has its id."""
+    for event in events:
+        _log.debug(
+            "{peer} sent {type} of {device}, {size} bytes; kept as {event}",
+            peer=event.peer.ip,
+            type=event.type,
+            device=event.device.id,
+            size=size,
+            event=event.id,
+            seq=seq,
+        )
 
 
 def of_twistd(options: Mapping[str, Any]) -> IO[str]:

@@ -17,6 +17,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from . import config as configuration
+from . import logs
 from .assembly import Parts, Tools, check, with_ports
 from .commands import Commands
 from .config import Config
@@ -152,10 +153,11 @@ class ReceiverService(Service):
             keep_marks=parts.config.journal.keep,
         )
         self.greeting = Greeting(reactor, parts)
+        told = (logs.kept,) if parts.config.log.level == "debug" else ()
         self.receiver = Receiver(
             storage.journal,
             self.interpreter,
-            (self.indexer.publish, self.feed.publish, self.greeting.heard),
+            (self.indexer.publish, *told, self.feed.publish, self.greeting.heard),
             privacy=parts.config.privacy,
             metrics=self.metrics,
             decides=self._decides(parts),
@@ -222,7 +224,8 @@ class ReceiverService(Service):
         everything = old.config.devices != config.devices
         await self.dispatch.reload(parts.reactions, everything=everything)
         self.receiver.decides = self._decides(parts)
-        if _endpoints(config) == _endpoints(old.config):
+        # Not what was read last: the ports are those of the start, whatever a reload has asked for since.
+        if _endpoints(config) == _endpoints(self._began_with):
             self.listeners.admit(config)
         return ["the configuration was read again", *_needs_restart(self._began_with, config)]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from functools import partial
+from types import CoroutineType
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -13,6 +15,7 @@ from twisted.python.failure import Failure
 
 from .hooks import Hook
 from .outcome import Again, Done, Outcome, judge
+from .subject import about
 from .threads import Threads
 from .watchdog import Slot, Watched
 
@@ -39,26 +42,61 @@ class Attempts:
 
     async def call(self, hook: Hook, limit: float, **values: Any) -> Outcome:
         """Call *hook* with *values*; it has *limit* seconds.  Never raises, except when cancelled."""
-        call = _Call(self, hook.kind != "plain")
-        return await call.race(self._begin(hook, values), self._clock, limit)
+        begin = self._first_step if hook.kind == "async" else self._begin
+        work = begin(hook, values, about(values))
+        if isinstance(work, Outcome):
+            return work
+        return await _Call(self, hook.kind != "plain").race(work, self._clock, limit)
 
     def close(self) -> None:
         """No further calls."""
         self._threads.close()
 
-    def _begin(self, hook: Hook, values: dict[str, Any]) -> Deferred[Any]:
-        if hook.kind == "plain":
-            return self._threads.run(partial(_plain, partial(hook, **values)))
+    def _first_step(self, hook: Hook, values: dict[str, Any], context: Context) -> Deferred[Any] | Outcome:
+        """
+        Call an `async def` up to its first wait.
+
+        Most hooks wait for nothing: that step is all of them, and what a Deferred and
+        a watch over its time cost is more than they do.  It is taken in the context
+        in which the other steps go on.
+        """
         try:
-            # Calling an `async def` only makes a coroutine, whose steps are watched one by one.
-            result = (
-                hook(**values) if hook.kind == "async" else self._slot.run(self.name, partial(hook, **values))
-            )
-        except BaseException:  # a plugin's sys.exit() is its own end, not ours
+            # This only makes a coroutine, whose steps are watched one by one.
+            made = hook(**values)
+        except BaseException as problem:  # a plugin's sys.exit() is its own end, not ours
+            return judge(problem)
+        if not isinstance(made, CoroutineType | Coroutine):  # to ask for the abstract one is slow
+            return _promised(made)
+        try:
+            awaited = context.run(self._slot.run, self.name, made.send, None)
+        except StopIteration as end:
+            return Done(end.value)
+        except BaseException as problem:
+            return judge(problem)
+        return context.run(Deferred.fromCoroutine, _Begun(self.name, made, self._slot, awaited))
+
+    def _begin(self, hook: Hook, values: dict[str, Any], context: Context) -> Deferred[Any]:
+        if hook.kind == "plain":
+            return self._threads.run(partial(context.run, _plain, partial(hook, **values)))
+        try:
+            result = context.run(self._slot.run, self.name, partial(hook, **values))
+        except BaseException:
             return fail(Failure())
         if isinstance(result, Coroutine):
-            return Deferred.fromCoroutine(Watched(self.name, result, self._slot))
-        return result if isinstance(result, Deferred) else succeed(result)
+            return context.run(Deferred.fromCoroutine, Watched(self.name, result, self._slot))
+        return _promised(result)
+
+
+class _Begun(Watched[Any]):
+    """A coroutine that has taken its first step already, and waits for what that gave."""
+
+    def __init__(self, name: str, coroutine: Coroutine[Any, Any, Any], slot: Slot, awaited: Any) -> None:
+        super().__init__(name, coroutine, slot)
+        self._awaited = [awaited]
+
+    def send(self, value: Any) -> Any:
+        """One step; the first one is told again."""
+        return self._awaited.pop() if self._awaited else super().send(value)
 
 
 class _Call:
@@ -105,6 +143,10 @@ class _Call:
                 work.cancel()
             except BaseException:
                 _log.failure("{name}: its own canceller failed", name=self._owner.name)
+
+
+def _promised(result: Any) -> Deferred[Any]:
+    return result if isinstance(result, Deferred) else succeed(result)
 
 
 def _plain(function: Callable[[], Any]) -> Any:

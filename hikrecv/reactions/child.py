@@ -44,6 +44,7 @@ from .pipe import (
 )
 from .plugins import find
 from .reaction import Reaction, build
+from .subject import marked
 from .watchdog import Slot
 
 HEAR, SAY = 3, 4
@@ -174,13 +175,13 @@ def main() -> None:
     """Be the process that `hikrecv.reactions.isolate.spawn` starts."""
     from twisted.internet import reactor as installed
     from twisted.internet.stdio import StandardIO
-    from twisted.logger import globalLogBeginner, textFileLogObserver
+    from twisted.logger import FileLogObserver, globalLogBeginner
 
     reactor: Any = installed
     # Ctrl-C and systemd's SIGTERM reach every process; when to end is the receiver's to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([FileLogObserver(sys.stderr, marked)], redirectStandardIO=False)
     reactor.seconds = time.monotonic
     threading.Thread(target=_end_with_the_receiver, name="hikrecv-orphan", daemon=True).start()
     child = Child(partial(services, reactor), reactor, reactor.callFromThread, partial(_stop, reactor))

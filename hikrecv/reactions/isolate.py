@@ -39,6 +39,7 @@ from .pipe import (
 )
 from .reaction import Reaction
 from .slices import branch
+from .subject import unmarked
 
 READY = 30.0
 """Seconds that a process has to import and make its plugin."""
@@ -319,8 +320,9 @@ class _Process(ProcessProtocol):
         *lines, rest = (self._unfinished[childFD] + data).split(b"\n")
         self._unfinished[childFD] = rest[-LONGEST_LINE:]
         for line in lines:
-            text = line[:LONGEST_LINE].decode("utf-8", "replace")
-            _log.info("{reaction} says: {text}", reaction=self._name, text=text)
+            text, subject = unmarked(line[:LONGEST_LINE].decode("utf-8", "replace"))
+            about = {"event": subject} if subject else {}
+            _log.info("{reaction} says: {text}", reaction=self._name, text=text, **about)
 
 
 def _how(reason: Failure) -> str:

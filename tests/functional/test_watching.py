@@ -90,6 +90,55 @@ def test_each_line_of_a_json_log_parses_and_names_the_event(receiver: Receiver) 
     assert lines[-1]["text"]
 
 
+SPEAKING = """
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from hikrecv import hookimpl
+
+@hookimpl
+async def hikrecv_event(event, context):
+    await deferLater(context.clock, 0.01)
+    Logger(namespace=context.name).info("one line of {name}", name=context.name)
+"""
+SPEAKING_PLAIN = """
+from hikrecv import hookimpl
+
+@hookimpl
+def hikrecv_event(event, context):
+    context.log.info("one line of {name}", name=context.name)
+"""
+
+
+def test_one_id_leads_from_the_request_to_the_plugin(new_receiver) -> None:
+    tables = """
+        [log]
+        format = "json"
+        level = "debug"
+        [reactions.coroutine]
+        plugin = "speaking"
+        [reactions.thread]
+        plugin = "speaking_plain"
+        [reactions.process]
+        plugin = "speaking_plain"
+        isolate = true
+    """
+    plugins = {"speaking": SPEAKING, "speaking_plain": SPEAKING_PLAIN}
+    receiver = new_receiver(tables, plugins=plugins).start()
+    with Device(receiver.port) as device:
+        assert {device.send().status for _ in range(3)} == {200}
+    receiver.wait_until_idle()
+    ids = [event.id for event in receiver.events()]
+    until(lambda: receiver.log.count("one line") == 9, "every line has come through")
+    receiver.stop()
+
+    lines = [line for line in json_lines(receiver.log) if "one line" in line["text"]]
+    assert {line["level"] for line in lines} == {"info"}
+    kept = [line["event"] for line in json_lines(receiver.log) if "kept as" in line["text"]]
+
+    assert kept == ids
+    assert sorted(line["event"] for line in lines) == sorted(ids * 3)
+
+
 @pytest.mark.parametrize("program", [["twist"], ["twistd", "-n", "--pidfile="]])
 def test_twistd_and_twist_log_as_the_configuration_says(program: list[str], new_receiver) -> None:
     receiver = new_receiver(TABLES, plugins={"noting": NOTING, "bad": BAD})
