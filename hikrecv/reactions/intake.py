@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from twisted.logger import Logger
 
@@ -56,11 +56,14 @@ class Intake:
         while seq < cursor and (pushes := await self._feed.after(seq)):
             for seq, events in pushes:
                 if seq <= cursor:
-                    list(self._endings.around(seq, events))
+                    self._endings.passed(seq, events)
 
     def wanted(self, seq: int, events: tuple[Event, ...]) -> list[Item]:
         """What the reaction is to be given of a push; to be asked once for each, in order."""
-        return [item for item in self._items(seq, events) if self._wants(item)]
+        if self._endings is None:
+            return [Item(seq, event.n, event) for event in events if self._wants(seq, event.n, event)]
+        items = self._endings.around(seq, events)
+        return [item for item in items if self._wants(item.seq, item.n, item.event)]
 
     def pass_over(self, pushes: list[Published]) -> bool:
         """Move over what is not wanted, up to the first push that is; True when there was any."""
@@ -70,7 +73,7 @@ class Intake:
         before = self._order.read_to
         for seq, events in pushes:
             for event in events:
-                if self._wants(Item(seq, event.n, event)):
+                if self._wants(seq, event.n, event):
                     return self._order.read_to > before
             self._order.read(seq)
         return self._order.read_to > before
@@ -100,21 +103,16 @@ class Intake:
     def _new_endings(self) -> Endings | None:
         return Endings(self._reaction) if self._reaction.common.repeats == "first" else None
 
-    def _items(self, seq: int, events: tuple[Event, ...]) -> Iterable[Item]:
-        if self._endings is not None:
-            return self._endings.around(seq, events)
-        return [Item(seq, event.n, event) for event in events]
-
-    def _wants(self, item: Item) -> bool:
+    def _wants(self, seq: int, n: int, event: Event) -> bool:
         try:
-            if self._endings is not None and item.is_end:
-                wants = self._endings.wants(item.event)
+            if self._endings is None:
+                wants = self._reaction.wants(event)
             else:
-                wants = self._reaction.wants(item.event)
+                wants = self._endings.wants(event) if n < 0 else self._endings.begins(event)
         except Exception:  # while something is published, this would be everybody's trouble
             self._left_out["its rule failed"] += 1
             _log.failure(
-                "the rule of {reaction} failed at {event}", reaction=self._reaction.name, event=item.event.id
+                "the rule of {reaction} failed at {event}", reaction=self._reaction.name, event=event.id
             )
             return False
-        return wants and not self._order.was_done(item.seq, item.n)
+        return wants and not self._order.was_done(seq, n)

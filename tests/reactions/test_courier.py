@@ -896,6 +896,43 @@ def test_the_end_of_an_alarm_that_began_before_a_restart_is_told(stage: Any) -> 
     assert [each[0] for each in ids.seen] == ["word-1-0", "word-1-0-end"]
 
 
+def test_the_first_that_a_rule_wants_begins_the_alarm(stage: Any) -> None:
+    ids = Ids()
+    stage.courier(stage.reaction(ids.plugin(), repeats="first", when='description == "a person"'), cursor=0)
+    stage.publish(motion(stage, 1, description="a car"))
+    for seq, what in ((2, "a person"), (3, "a person"), (4, "a car")):
+        stage.publish(motion(stage, seq, first=1, description=what))
+    assert [each[0] for each in ids.seen] == ["word-2-0"]
+
+    stage.publish(motion(stage, 5, first=1, state="inactive"))
+
+    assert [each[0] for each in ids.seen] == ["word-2-0", "word-1-0-end"]
+
+
+def test_an_alarm_whose_beginning_was_handed_over_before_a_restart_does_not_begin_again(stage: Any) -> None:
+    ids = Ids()
+    reaction = stage.reaction(ids.plugin(), repeats="first", when='description == "a person"')
+    courier = stage.courier(reaction, cursor=0)
+    stage.publish(motion(stage, 1, description="a car"))
+    stage.publish(motion(stage, 2, first=1, description="a person"))
+    stage.crash(courier)
+
+    stage.courier(reaction)
+    stage.publish(motion(stage, 3, first=1, description="a person"))
+
+    assert [each[0] for each in ids.seen] == ["word-2-0"]
+
+
+def test_an_alarm_that_no_rule_wanted_has_no_end(stage: Any) -> None:
+    ids = Ids()
+    stage.courier(stage.reaction(ids.plugin(), repeats="first", when='description == "a person"'), cursor=0)
+    stage.publish(motion(stage, 1, description="a car"))
+
+    stage.publish(motion(stage, 2, first=1, state="inactive", description="a person"))
+
+    assert ids.seen == []
+
+
 def test_a_first_event_that_was_held_back_has_no_end(stage: Any) -> None:
     ids = Ids()
     stage.courier(stage.reaction(ids.plugin(), repeats="first", cooldown={"every": "1h"}), cursor=0)
