@@ -86,11 +86,17 @@ def _look(store: Store, layout: Layout, name: str) -> tuple[Segment | None, int]
         store.close(fd)
 
 
-def missing_before(used: Sequence[Segment], begin: int) -> tuple[Damaged, ...]:
-    """The numbers before the first segment that were never retired; *begin* as :func:`read_begin` says it."""
-    if not begin or not used or used[0].previous < begin:
+def missing_before(used: Sequence[Segment], begin: int, last: int = 0) -> tuple[Damaged, ...]:
+    """
+    The numbers before the first segment that were never retired.
+
+    :param begin: as :func:`read_begin` says it.
+    :param last: what was kept last, which is what counts when there is no segment at all.
+    """
+    gone = used[0].previous if used else last
+    if not begin or gone < begin:
         return ()
-    return (Damaged(begin, used[0].previous, "the segment at the beginning is missing"),)
+    return (Damaged(begin, gone, "the segment at the beginning is missing"),)
 
 
 def missing(used: Sequence[Segment]) -> tuple[Damaged, ...]:

@@ -37,7 +37,7 @@ def verify(view: View) -> Iterator[Verdict]:
     ends = {segment.name: segment.end or view.mark.end for segment in view.segments}
     total = sum(ends.values()) - DATA * len(ends)
     done = 0
-    for damaged in missing_before(view.segments, view.begin):
+    for damaged in missing_before(view.segments, view.begin, view.last):
         yield Verdict("", damaged.last, 0, total, damaged)
     for segment in view.segments:
         for reason in _flaws(view, segment):

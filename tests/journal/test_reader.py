@@ -180,6 +180,18 @@ def test_a_newer_state_is_refused() -> None:
         reader(store)
 
 
+def test_verify_misses_the_only_segment() -> None:
+    store = MemoryStore()
+    Desk(store).keep(b"a", b"b")
+    for path in [path for path in store.files if path.suffix == ".seg"]:
+        del store.files[path]
+
+    (verdict,) = verify(reader(store).view)
+
+    assert verdict.damaged is not None
+    assert (verdict.damaged.first, verdict.damaged.last) == (1, 2)
+
+
 def test_verify_tells_of_every_record_and_how_far_it_is() -> None:
     store = MemoryStore()
     Desk(store).keep(*(bytes(4000) for _ in range(20)))
