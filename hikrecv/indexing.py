@@ -80,7 +80,7 @@ class Indexer:
     def publish(self, seq: int, events: tuple[Event, ...], size: int) -> None:
         """Take the events of a durable push, in journal order."""
         self._last = seq
-        self._pending.append((seq, tuple(_light(event) for event in events)))
+        self._pending.append((seq, tuple(map(_light, events))))
         if len(self._pending) > PENDING:
             self._unheard = self._pending.popleft()[0]
         self._wake()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
 
 import msgspec
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
@@ -46,6 +50,37 @@ class Readings(Collector):
                 yield metric
 
 
+class Histogram(Collector):
+    """
+    How often something took how long.
+
+    Only for the reactor's thread: prometheus_client's own takes two locks for each
+    figure, and there is one with each answer.
+
+    :param bounds: the upper bounds of the buckets in seconds, ascending.
+    """
+
+    def __init__(self, name: str, meaning: str, bounds: Sequence[float]) -> None:
+        self._name, self._meaning = name, meaning
+        self._bounds = (*bounds, float("inf"))
+        self._counts = [0] * len(self._bounds)
+        self._sum = 0.0
+        self._created = time.time()
+
+    def observe(self, seconds: float) -> None:
+        """Count one that took so long."""
+        self._counts[bisect_left(self._bounds, seconds)] += 1
+        self._sum += seconds
+
+    def collect(self) -> Iterable[Metric]:
+        """The buckets as prometheus_client wants them: each counts what the smaller ones count, too."""
+        names = map(floatToGoString, self._bounds)
+        buckets = list(zip(names, accumulate(self._counts), strict=True))
+        metric = HistogramMetricFamily(self._name, self._meaning, buckets, self._sum)
+        metric.add_sample(f"{self._name}_created", {}, self._created)
+        yield metric
+
+
 class Metrics:
     """
     The receiver's registry; not the process-wide one, so that tests and plugins have their own.
@@ -59,15 +94,15 @@ class Metrics:
         self.answer_seconds = Histogram(
             "hikrecv_answer_seconds",
             "From the last byte of a push to its answer",
-            registry=self.registry,
-            buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+            (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
         )
         self.lag_seconds = Histogram(
             "hikrecv_reactor_lag_seconds",
             "How late the reactor comes to what is due",
-            registry=self.registry,
-            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5),
+            (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5),
         )
+        self.registry.register(self.answer_seconds)
+        self.registry.register(self.lag_seconds)
 
     def read(self, *sources: Callable[[], Iterable[Sample]]) -> None:
         """Add *sources* of figures that are read when somebody asks."""

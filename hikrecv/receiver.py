@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 
 from .config import Privacy
 from .history import Interpreter
@@ -75,25 +75,27 @@ class Receiver:
             push = mask(push, self._privacy, self._limits)
         kept = self._journal.append(push)
         events = self._interpreter.decode(push, kept.seq)
+        # The one Deferred of a push: what is said to the device comes through it.
+        return kept.durable.addCallback(self._durable, kept.seq, events, len(push.body), began)
 
-        def durable(_: None) -> Deferred[Answer]:
-            sighted = self._interpreter.see(events)
-            for tell in self._published:
-                tell(kept.seq, sighted, len(push.body))
-            return self._answer(sighted).addCallback(answered)
-
-        def answered(answer: Answer) -> Answer:
-            self._observe(self._now() - began)
-            return answer
-
-        return kept.durable.addCallback(durable)
-
-    def _answer(self, events: tuple[Event, ...]) -> Deferred[Answer]:
+    def _durable(
+        self, _: object, seq: int, events: tuple[Event, ...], size: int, began: float
+    ) -> Answer | Deferred[Answer]:
+        sighted = self._interpreter.see(events)
+        for tell in self._published:
+            tell(seq, sighted, size)
         if self.decides is not None:
-            waiting = next((event for event in events if event.access and event.access.remote_check), None)
-            if waiting is not None and self.decides.asked(waiting):
-                return self.decides(waiting).addCallback(_decision, waiting)
-        return succeed(OK)
+            for event in sighted:
+                if event.access is not None and event.access.remote_check:
+                    if self.decides.asked(event):
+                        decided = self.decides(event).addCallback(_decision, event)
+                        return decided.addCallback(self._answered, began)
+                    break
+        return self._answered(OK, began)
+
+    def _answered(self, answer: Answer, began: float) -> Answer:
+        self._observe(self._now() - began)
+        return answer
 
 
 def _decision(allowed: bool, event: Event) -> Answer:

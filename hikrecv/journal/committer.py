@@ -72,7 +72,8 @@ class Committer:
             if not isinstance(item, list):
                 return group, item
             group += item
-            size += sum(each.size for each in item)
+            for each in item:
+                size += each.size
             if size >= GROUP_BYTES or len(group) >= GROUP_RECORDS:
                 break
         return group, None

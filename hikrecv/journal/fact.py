@@ -132,13 +132,15 @@ def _bounded(text: str) -> str:
     """A name that a device made up, or what stands for it when it is absurdly long: thousands are kept."""
     if len(text) > LENGTH:
         return xxh3_128_hexdigest(text.encode("utf-8", "backslashreplace"))
-    return storable(text)
+    return text if text.isascii() else storable(text)
 
 
 def _region(event: Event) -> str | None:
     """What tells apart two alarms of one type at one channel: a region, an input, a zone, a rule."""
     region = None if event.thermal is None else event.thermal.rule
-    if event.regions:
+    if len(event.regions) == 1:
+        region = event.regions[0].id or region
+    elif event.regions:
         region = ",".join(sorted({each.id for each in event.regions if each.id})) or region
     elif event.io is not None:
         region = event.io.port

@@ -17,7 +17,7 @@ from hikrecv.isapi.event import Event
 
 from .database import Schema, in_passing, open_to_read, open_to_write, remove, transaction
 from .fact import DEVICES, WINDOW, Fact, fact_of, microseconds
-from .row import COLUMNS, FACTS, Row, row_of
+from .row import COLUMNS, FACTS, PLACES, Row, bound
 from .seen import HOUR, Seen
 
 SCHEMA = Schema("index")
@@ -31,8 +31,7 @@ BATCH = 512
 Standing = Literal["current", "behind", "ahead", "foreign"]
 Told = tuple[int, Sequence[Event]]
 
-_PLACES = ", ".join("?" * len(Row._fields))
-_INSERT = f"INSERT OR REPLACE INTO events ({COLUMNS}) VALUES ({_PLACES})"  # noqa: S608, names of ours
+_INSERT = f"INSERT OR REPLACE INTO events ({COLUMNS}) VALUES ({PLACES})"  # noqa: S608, names of ours
 _HOURS = "INSERT INTO hours VALUES (?, ?, ?) ON CONFLICT (hour) DO UPDATE SET last = excluded.last"
 
 
@@ -116,10 +115,11 @@ class Index:
         if last == self.last_seq:
             return
         try:
-            touched = self._noted(new)
+            facts = [fact_of(event) for event in new]
+            touched = self._noted(new, facts)
             with self._sentence(), transaction(self._connection):
-                self._connection.executemany(_INSERT, map(row_of, new))
-                self._connection.executemany(_HOURS, _hours(new))
+                self._connection.executemany(_INSERT, map(bound, new, facts))
+                self._connection.executemany(_HOURS, _hours(facts))
                 self._store(touched)
                 self._connection.execute("UPDATE progress SET last_seq = ?", (last,))
         except BaseException:
@@ -238,25 +238,26 @@ class Index:
 
     # -- inside -------------------------------------------------------------
 
-    def _noted(self, events: Sequence[Event]) -> set[str]:
+    def _noted(self, events: Sequence[Event], facts: Sequence[Fact]) -> set[str]:
         """Count *events* for their devices; which devices that were."""
-        for event in events:
+        touched = set()
+        for event, fact in zip(events, facts, strict=True):
             if event.type == SILENT:
                 continue  # said by the receiver about a device; no sign of life of the device
-            fact = fact_of(event)
             # Popped and put back: the device that was silent the longest stands first.
             seen = self._devices.pop(fact.device, None) or Seen(
                 device=fact.device, first_received=fact.received, last_received=fact.received
             )
             seen.note(event, fact)
             self._devices[fact.device] = seen
-        return {event.device.id for event in events if event.type != SILENT}
+            touched.add(fact.device)
+        return touched
 
     def _store(self, touched: set[str]) -> None:
         forgotten = list(self._devices)[: max(len(self._devices) - DEVICES, 0)]
         for device in forgotten:
             del self._devices[device]
-        self._connection.executemany("DELETE FROM devices WHERE device = ?", [(each,) for each in forgotten])
+            self._connection.execute("DELETE FROM devices WHERE device = ?", (device,))
         self._connection.executemany(
             "INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?)",
             [
@@ -326,12 +327,12 @@ def _conditions(
         yield "words LIKE ? ESCAPE '\\'", (f"%{literal}%",)
 
 
-def _hours(events: Sequence[Event]) -> Iterator[tuple[int, int, int]]:
+def _hours(facts: Sequence[Fact]) -> Iterator[tuple[int, int, int]]:
     """(hour, first seq, last seq); most batches lie within one hour."""
     hours: dict[int, tuple[int, int]] = {}
-    for event in events:
-        hour = fact_of(event).received // HOUR
-        hours[hour] = hours.get(hour, (event.seq, 0))[0], event.seq
+    for fact in facts:
+        hour = fact.received // HOUR
+        hours[hour] = hours.get(hour, (fact.seq, 0))[0], fact.seq
     return ((hour, first, last) for hour, (first, last) in hours.items())
 
 

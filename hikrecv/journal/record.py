@@ -17,6 +17,7 @@ PUSH, NOTE, SEAL = 1, 2, 3
 _FIELDS = struct.Struct("<4sB3xIIQQQQq")
 _CHECKED = struct.Struct("<4sB3xIIQQQQqQ")
 _U64 = struct.Struct("<Q")
+_pack_fields, _pack_u64 = _FIELDS.pack, _U64.pack
 HEADER = _CHECKED.size + _U64.size
 PADS = tuple(bytes(size) for size in range(8))
 
@@ -154,9 +155,9 @@ def frame(
     The sums are chained, each seeding the next, so that the body is read once and never copied.
     """
     generation, salt = stamp
-    fields = _FIELDS.pack(MAGIC, kind, len(head), len(body), generation, seq, previous, durable, at)
-    checked = fields + _U64.pack(digest(body, digest(fields + head, salt)))
-    return checked + _U64.pack(digest(checked, salt)) + head
+    fields = _pack_fields(MAGIC, kind, len(head), len(body), generation, seq, previous, durable, at)
+    checked = fields + _pack_u64(digest(body, digest(fields + head, salt)))
+    return checked + _pack_u64(digest(checked, salt)) + head
 
 
 def read_header(data: Buffer, offset: int, stamp: Stamp) -> Header | None:

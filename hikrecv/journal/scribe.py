@@ -133,10 +133,10 @@ class Scribe:
             if end - indexed >= STEP:
                 index.append((item.seq, end))
                 indexed = end
-            head, body, at = item.head, item.body, item.at
-            start = frame(item.kind, head, body, at, item.seq, last, durable, stamp)
-            buffers += (start, body, PADS[-(len(start) + len(body)) % 8])
-            last, end, newest, count = item.seq, end + item.size, max(newest, at), count + 1
+            seq, body, at, size = item.seq, item.body, item.at, item.size
+            start = frame(item.kind, item.head, body, at, seq, last, durable, stamp)
+            buffers += (start, body, PADS[size - len(start) - len(body)])
+            last, end, newest, count = seq, end + size, max(newest, at), count + 1
         # Zeros to the end of the page: of a recycled file, a page written in part would be read first.
         buffers.append(bytes(-end % PAGE))
         return Batch(buffers, count, last, end, newest, index)

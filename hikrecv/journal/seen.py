@@ -87,7 +87,12 @@ class Seen(msgspec.Struct, kw_only=True, omit_defaults=True):
         self.last_seq, self.last_n = fact.seq, fact.n
         self.peer_ip, self.trust = event.peer.ip, event.peer.trust
         device = event.device
-        if (device.mac, device.ip, device.serial, device.name) != (self.mac, self.ip, self.serial, self.name):
+        if (
+            device.mac != self.mac
+            or device.ip != self.ip
+            or device.serial != self.serial
+            or device.name != self.name
+        ):
             self._named(device)
         self.offset = fact.clock_offset
         self.events += 1
@@ -121,7 +126,8 @@ class Seen(msgspec.Struct, kw_only=True, omit_defaults=True):
         self.this += 1
         day = received // _DAY
         if self.gaps and self.gaps[-1][0] == day:
-            self.gaps[-1] = (day, max(self.gaps[-1][1], gap))
+            if gap > self.gaps[-1][1]:
+                self.gaps[-1] = (day, gap)
         else:
             self.gaps = [*self.gaps[1 - DAYS :], (day, gap)]
 

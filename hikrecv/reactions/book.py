@@ -105,16 +105,20 @@ class Bookkeeper:
         self._in_haste = sync
         self._next = float("-inf")
         self._timer: Any = None
+        self._due = 0.0
 
     def finish(self, seq: int, n: int, done_at: float | None) -> None:
         """The event has ended; when it was done, or None when it was not."""
         self._order.finish(seq, n)
         self._done_at = done_at or self._done_at
-        wait = 0.0 if self._in_haste else self._next - self._clock.seconds()
-        if wait <= 0.0:
+        if self._in_haste:
             self._begin()
-        else:
-            self._later(wait)
+        elif self._timer is None or self._due > self._next:
+            wait = self._next - self._clock.seconds()
+            if wait <= 0.0:
+                self._begin()
+            else:
+                self._later(wait)
 
     def moved(self) -> None:
         """The cursor went over events that nobody wanted; what is due already is due sooner."""
@@ -139,8 +143,10 @@ class Bookkeeper:
     def _later(self, seconds: float) -> None:
         if self._writing is not None:
             return
-        if self._timer is None or self._timer.getTime() > self._clock.seconds() + seconds:
+        due = self._clock.seconds() + seconds
+        if self._timer is None or self._due > due:
             self._cancel_timer()
+            self._due = due
             self._timer = self._clock.callLater(seconds, self._begin)
 
     def _begin(self) -> None:

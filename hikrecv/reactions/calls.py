@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReactorTime
@@ -57,7 +57,7 @@ class Local:
         """See `Attempts.zombies`."""
         return self._attempts.zombies
 
-    async def call(
+    def call(
         self,
         hook: str,
         limit: float,
@@ -66,14 +66,16 @@ class Local:
         attempt: int = 0,
         replay: bool = False,
         dry_run: bool = False,
-    ) -> Outcome:
+    ) -> Coroutine[Any, Any, Outcome]:
         """See `Calls.call`."""
         if attempt == 1 and not replay and not dry_run:
             context = self._first
         else:
             context = self._reaction.context.for_attempt(attempt, replay=replay, dry_run=dry_run)
+        if hook == "hikrecv_event" and not self._templates:
+            return self._attempts.call(self._reaction.hooks[hook], limit, context=context, event=events[0])
         values = self._values(hook, events)
-        return await self._attempts.call(self._reaction.hooks[hook], limit, context=context, **values)
+        return self._attempts.call(self._reaction.hooks[hook], limit, context=context, **values)
 
     def close(self) -> None:
         """See `Calls.close`."""

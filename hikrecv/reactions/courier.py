@@ -63,9 +63,8 @@ class Courier:
         self.calls = calls
         self.order = Order(place.cursor, place.done)
         self.book = Book(reaction.name, ledger, run, clock)
-        self.handover = Handover(
-            reaction, calls, feed, self.book, clock, wall, Pace(self._allowed, self._rest), self._ended
-        )
+        pace = Pace(self._free, self._allowed, self._rest)
+        self.handover = Handover(reaction, calls, feed, self.book, clock, wall, pace, self._ended)
         self.paused = place.paused
         self.suspended = place.suspended or ""
         self.handover.story = Story(
@@ -83,6 +82,7 @@ class Courier:
         self._batch: Collecting[Item] | None = None if rule is None else Collecting(rule)
         side_by_side = reaction.common.concurrency > 1 and rule is None
         self._parallel = Parallel(self.handover, feed, self._on_failure) if side_by_side else None
+        self._straight = rule is None and not side_by_side and reaction.cooldown is None
         self._news = Bell(clock)
         self._nudge = Bell(clock)
         self._breath = Bell(clock)
@@ -104,8 +104,7 @@ class Courier:
     @property
     def ready(self) -> bool:
         """May one of its hooks be called now?"""
-        able = self.calls.zombies <= MOST_ZOMBIES and not self.paused and not self.suspended
-        return able and self._phase == "working"
+        return self._free() and self._phase == "working"
 
     def wake(self) -> None:
         """Something was published.  Most of it nobody wants: that must not cost a turn of the coroutine."""
@@ -240,11 +239,16 @@ class Courier:
 
     async def _take(self, seq: int, events: tuple[Event, ...]) -> None:
         items = self._intake.wanted(seq, events)
-        self.order.read(seq, [item.n for item in items], events[0].received.timestamp() if events else 0.0)
-        if not items:
+        if items:
+            self.order.read(seq, [item.n for item in items], events[0].received.timestamp())
+        else:
+            self.order.read(seq)
             self._keeper.moved()
         for item in items:
-            await self._hand(item)
+            if self._straight:
+                await self.handover.carry([item])
+            else:
+                await self._hand(item)
         if self._clock.seconds() - self._stretch > AT_A_STRETCH:
             await self._breath.wait(0.0)
             self._stretch = self._clock.seconds()
@@ -299,7 +303,7 @@ class Courier:
             )
 
     def _ended(self, item: Item, done: bool) -> None:
-        self._keeper.finish(item.seq, item.n, self._wall() if done else None)
+        self._keeper.finish(item.seq, item.n, self.handover.story.last_success if done else None)
         if self.reaction.cooldown is not None:
             Deferred.fromCoroutine(self._intake.ended(item, done)).addErrback(_cancelled)
         if self._parallel is not None:
@@ -321,16 +325,16 @@ class Courier:
 
     # -- when it may go on ----------------------------------------------------
 
+    def _free(self) -> bool:
+        """Would `_allowed` return at once?"""
+        held = self.paused or self.suspended or self._phase == "stopping"
+        return not held and self.calls.zombies <= MOST_ZOMBIES
+
     async def _allowed(self) -> None:
-        while True:
+        while not self._free():
             if self._phase == "stopping":
                 raise Stopping
-            if self.calls.zombies > MOST_ZOMBIES:
-                await self._nudge.wait(1.0)
-            elif self.paused or self.suspended:
-                await self._nudge.wait()
-            else:
-                return
+            await self._nudge.wait(1.0 if self.calls.zombies > MOST_ZOMBIES else None)
 
     async def _rest(self, seconds: float) -> None:
         if self._phase != "stopping":

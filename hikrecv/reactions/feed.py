@@ -5,8 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import takewhile
+from operator import attrgetter
 from typing import Any
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
@@ -80,7 +83,8 @@ class Feed:
         self._bytes += entry.weight
         self.last = seq
         self._mark(seq)
-        self._trim()
+        if self._bytes > self._most_bytes or len(self._seqs) - self._head > CACHE_PUSHES:
+            self._trim()
         for tell in tuple(self.changed):
             tell()
 
@@ -89,13 +93,10 @@ class Feed:
         if seq < self._floor:
             return []
         start = bisect_right(self._seqs, seq, self._head)
-        found: list[Published] = []
-        for place in range(start, min(start + most, len(self._seqs))):
-            entry = self._entries[place]
-            if self.enrichment and not entry.enriched:
-                break
-            found.append((self._seqs[place], entry.events))
-        return found
+        seqs, entries = self._seqs[start : start + most], self._entries[start : start + most]
+        if self.enrichment:
+            entries = list(takewhile(_is_enriched, entries))
+        return [(seq, entry.events) for seq, entry in zip(seqs, entries, strict=False)]
 
     def crowded(self, seq: int) -> bool:
         """Whether the next push above *seq* is among the oldest that are at hand, and little room is left."""
@@ -180,16 +181,14 @@ class Feed:
         entry.enriched = True
 
 
-class _Entry:
-    __slots__ = ("enriched", "events", "weight", "work")
-
-    def __init__(self, events: tuple[Event, ...], weight: int) -> None:
-        self.events = events
-        self.weight = weight
-        self.enriched = False
-        self.work: Deferred[None] | None = None
+class _Entry(msgspec.Struct):
+    events: tuple[Event, ...]
+    weight: int
+    enriched: bool = False
+    work: Deferred[None] | None = None
 
 
+_is_enriched = attrgetter("enriched")
 _NOTHING = _Entry((), 0)
 
 

@@ -30,7 +30,7 @@ class Stopping(Exception):
     """The courier is to stop; not an error."""
 
 
-class Item(NamedTuple):
+class Item(msgspec.Struct, frozen=True):
     """
     An event and its place: *n* is where it stands among the events of the push *seq*.
 
@@ -68,12 +68,14 @@ class Story(msgspec.Struct):
 
 class Pace(NamedTuple):
     """
-    When a hand-over may go on; both raise to end it when the reaction is stopped.
+    When a hand-over may go on; the waits raise to end it when the reaction is stopped.
 
+    :param free: whether `allowed` would return at once.
     :param allowed: returns as soon as the reaction is neither paused nor suspended.
     :param rest: waits so many seconds, or until somebody is in a hurry.
     """
 
+    free: Callable[[], bool]
     allowed: Callable[[], Awaitable[None]]
     rest: Callable[[float], Awaitable[None]]
 
@@ -125,7 +127,10 @@ class Handover:
         """Return when each of *items* has come to its end."""
         trial = _Trial()
         while True:
-            items, outcome = await self._attempt(items, trial)
+            if not self._pace.free():
+                await self._pace.allowed()
+            attempt = self._probe if self.breaker.is_open else self._in_turn
+            items, outcome = await attempt(items, trial)
             if outcome is None:
                 return
             if isinstance(outcome, Done):
@@ -162,11 +167,8 @@ class Handover:
         self.story.left_out[reason] += 1
         self._ended(item, False)
 
-    async def _attempt(self, items: list[Item], trial: _Trial) -> tuple[list[Item], Outcome | None]:
-        """One attempt, when its turn comes, of what is still to be tried then; None when nothing is."""
-        await self._pace.allowed()
-        if not self.breaker.is_open:
-            return await self._in_turn(items, trial)
+    async def _probe(self, items: list[Item], trial: _Trial) -> tuple[list[Item], Outcome | None]:
+        """One attempt, when a probe is due."""
         await self.breaker.probing.acquire()
         try:
             if due := self.breaker.due_in(self._clock.seconds()):
@@ -176,15 +178,27 @@ class Handover:
             self.breaker.probing.release()
 
     async def _in_turn(self, items: list[Item], trial: _Trial) -> tuple[list[Item], Outcome | None]:
+        """One attempt, when its turn comes, of what is still to be tried then; None when nothing is."""
         await self.turns.take()
         try:
             # Every wait is behind us, so this is how things stand when the hook is called.
-            await self._pace.allowed()
-            items = await self._still_young(items, trial)
+            if not self._pace.free():
+                await self._pace.allowed()
+            if self._reaction.max_age is not None:
+                items = await self._still_young(items, trial)
             if self._once and items:
                 # The ledger may have kept us waiting.
                 items = await self._still_young(await self._marked(items, trial), trial)
-            return items, await self._call(items, trial) if items else None
+            if not items:
+                return items, None
+            self.story.attempts = trial.attempts = trial.attempts + 1
+            events, limit = [item.event for item in items], self._reaction.common.timeout
+            outcome = await self._calls.call(self.hook, limit, events, attempt=trial.attempts)
+            if isinstance(outcome, Done):
+                self.breaker.succeeded()
+            else:
+                self._note(outcome, items[0], trial)
+            return items, outcome
         finally:
             self.turns.give_back()
 
@@ -214,19 +228,7 @@ class Handover:
                 await self.bury(item, f"{PERHAPS}: it was begun before, and how it ended is not known", 0)
         return mine
 
-    async def _call(self, items: Sequence[Item], trial: _Trial) -> Outcome:
-        trial.attempts += 1
-        self.story.attempts = trial.attempts
-        events = [item.event for item in items]
-        timeout = self._reaction.common.timeout
-        outcome = await self._calls.call(self.hook, timeout, events, attempt=trial.attempts)
-        self._note(outcome, items[0], trial)
-        return outcome
-
-    def _note(self, outcome: Outcome, item: Item, trial: _Trial) -> None:
-        if isinstance(outcome, Done):
-            self.breaker.succeeded()
-            return
+    def _note(self, outcome: Again | Refused | Bug, item: Item, trial: _Trial) -> None:
         if not isinstance(outcome, Refused):
             self.breaker.failed(self._clock.seconds())
         self.story.last_error = outcome.reason

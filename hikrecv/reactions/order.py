@@ -72,6 +72,8 @@ class Order:
         still.discard(n)
         if not still:
             del self._open[seq], self._received[seq]
+            if not self._done and not self._open:
+                return  # one after the other, nothing is ever done above the cursor
         self._done.add((seq, n))
         if self.cursor >= seq:
             cursor = self.cursor

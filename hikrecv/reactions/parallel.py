@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import msgspec
+from msgspec.structs import replace
 from twisted.logger import Logger
 
 from hikrecv.errors import JournalError
@@ -52,7 +52,7 @@ class Parallel:
         size = weight((item.event,))
         if self._held + size > self._most_held:
             # Only what names it is kept, not the memory of its push.
-            item = item._replace(event=msgspec.structs.replace(item.event, pictures=()))
+            item = replace(item, event=replace(item.event, pictures=()))
             self._lanes.put(item.event.device.id, partial(self._carry_again, item))
         else:
             self._held += size
@@ -74,7 +74,7 @@ class Parallel:
         if event is None:
             await self._handover.bury(item, "the journal gave it up before its turn came", 0)
         else:
-            await self._carry(item._replace(event=event))
+            await self._carry(replace(item, event=event))
 
     async def _read_again(self, item: Item) -> Event | None:
         failures = 0

@@ -131,8 +131,11 @@ class Replay:
 
     async def _call(self, events: Sequence[Event], attempt: int) -> Outcome:
         if not self._courier.ready:
+            status = self._courier.status()
+            why = f"{status.state}: {status.reason}" if status.reason else status.state
             raise HikrecvError(
-                f"{self._reaction.name} was stopped, paused or changed; the rest is not replayed"
+                f"{status.name} takes nothing now ({why}), and gets none of the rest; "
+                f"`hikrecv reactions resume {status.name}` lets it go on when it is paused or suspended"
             )
         handover = self._courier.handover
         if self._careful and not self._dry_run:

@@ -16,12 +16,13 @@ State = Literal[
     "suspended",
     "blocked",
     "unplaced",
+    "removed",
     "stopping",
     "stopped",
 ]
 
 
-class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Status(msgspec.Struct, frozen=True, kw_only=True):
     """
     One reaction; times are seconds since 1970, `None` where nothing can be said.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from hikrecv.journal.fact import WINDOW, Fact
@@ -46,7 +46,7 @@ LASTING = frozenset(
 """Families whose events are alarms that last; a face, a plate or a card is one event each time."""
 
 
-class Chain(NamedTuple):
+class Chain(msgspec.Struct, frozen=True, gc=False):
     """
     An alarm that lasts, after its latest event.
 
@@ -78,6 +78,7 @@ class Episodes:
     def __init__(self, window: int = WINDOW) -> None:
         self._window = window
         self._place = 0
+        self._whole_until = 0
         self._alarms: OrderedDict[_Alarm, _Chains] = OrderedDict()
 
     def judge(self, fact: Fact) -> Fact:
@@ -88,7 +89,7 @@ class Episodes:
         """
         if not _concerns(fact):
             return fact
-        lasting = self._lasting(fact)
+        lasting = self._lasting(_alarm(fact), fact)
         if fact.state == "inactive":
             region = fact.region if fact.region in lasting else None
             chain = lasting.get(region) or _latest(lasting)
@@ -107,7 +108,8 @@ class Episodes:
         self._forget()
 
     def _change(self, fact: Fact) -> None:
-        alarm, lasting = _alarm(fact), self._lasting(fact)
+        alarm = _alarm(fact)
+        lasting = self._lasting(alarm, fact)
         if fact.state == "inactive":
             over = lasting if fact.region is None else {fact.region}
             lasting = {region: chain for region, chain in lasting.items() if region not in over}
@@ -125,10 +127,15 @@ class Episodes:
         begun = fact.episode or fact.id
         return Chain(begun, first, fact.episode_count, fact.received, fact.occurred, self._place)
 
-    def _lasting(self, fact: Fact) -> _Chains:
-        """The chains of the alarm of *fact* that are not over when it comes, the latest last."""
-        chains = self._alarms.get(_alarm(fact), {})
-        return {region: chain for region, chain in chains.items() if self._lasts(chain, fact)}
+    def _lasting(self, alarm: _Alarm, fact: Fact) -> _Chains:
+        """The chains of the *alarm* of *fact* that are not over when it comes, the latest last."""
+        chains = self._alarms.get(alarm)
+        if chains is None:
+            return {}
+        for chain in chains.values():
+            if not self._lasts(chain, fact):
+                return {region: each for region, each in chains.items() if self._lasts(each, fact)}
+        return chains
 
     def _lasts(self, chain: Chain, fact: Fact) -> bool:
         if abs(fact.received - chain.received) > SILENCE or chain.place <= self._place - self._window:
@@ -139,9 +146,11 @@ class Episodes:
 
     def _forget(self) -> None:
         """Drop what no event can continue any more; the longest untouched stand first."""
-        while self._alarms:
+        while self._alarms and self._place >= self._whole_until:
             latest = _latest(next(iter(self._alarms.values())))
             if latest is not None and latest.place > self._place - self._window:
+                # None behind it was touched earlier, so there is nothing to look for before then.
+                self._whole_until = latest.place + self._window
                 return
             self._alarms.popitem(last=False)
 

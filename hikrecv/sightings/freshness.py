@@ -71,29 +71,23 @@ class Clocks:
 
     def __init__(self, most: int = DEVICES) -> None:
         self._most = most
-        self._known: OrderedDict[str, tuple[Clock, int]] = OrderedDict()
+        self._known: OrderedDict[str, Fact] = OrderedDict()
 
     def judge(self, fact: Fact) -> Fact:
         """*fact* with its freshness, and with what is known of the clock after it."""
-        clock, heard = self._known.get(fact.device, (_UNKNOWN, fact.received))
-        clock = _drifted(clock, fact.received - heard)
-        lag = None if fact.occurred is None else fact.received - fact.occurred
-        resent = fact.freshness == "resent"
-        if lag is not None and not resent and fact.duplicate_of is None:
-            clock = _learned(clock, lag, fact)
-        late = lag is not None and _age(lag, clock.offset) > LATE
+        known = self._known.get(fact.device)
+        if known is None:
+            return _weighed(fact, _UNKNOWN)
+        offset = _usual(fact, known)
+        if offset is None:
+            return _weighed(fact, _drifted(known.clock, fact.received - known.received))
         return replace(
-            fact,
-            freshness="resent" if resent else "late" if late else "live",
-            clock_offset=clock.offset,
-            clock_trial=clock.trial,
-            clock_steady=clock.steady,
-            clock_since=clock.since,
+            fact, freshness="live", clock_offset=offset, clock_trial=None, clock_steady=0, clock_since=None
         )
 
     def recall(self, fact: Fact) -> None:
         """Remember what *fact* left known."""
-        self._known[fact.device] = (fact.clock, fact.received)
+        self._known[fact.device] = fact
         self._known.move_to_end(fact.device)
         if len(self._known) > self._most:
             self._known.popitem(last=False)
@@ -105,6 +99,38 @@ def behind(event: Event) -> float:
     if fact.occurred is None:
         return 0.0
     return _age(fact.received - fact.occurred, fact.clock_offset) / SECOND
+
+
+def _usual(fact: Fact, known: Fact) -> int | None:
+    """
+    The clock's offset after *fact*, when it is new and agrees with what is known; None for any other.
+
+    Then it is live, and nothing else speaks for another offset any more.
+    """
+    offset, occurred = known.clock_offset, fact.occurred
+    if offset is None or occurred is None or fact.duplicate_of is not None or fact.freshness == "resent":
+        return None
+    lag, passed = fact.received - occurred, fact.received - known.received
+    if passed >= DRIFT:
+        offset += min(passed // DRIFT, STEADY)
+    return min(lag, offset) if -LATE <= lag - offset <= LATE else None
+
+
+def _weighed(fact: Fact, clock: Clock) -> Fact:
+    """What is to be thought of any event, its device's clock being known so far."""
+    lag = None if fact.occurred is None else fact.received - fact.occurred
+    resent = fact.freshness == "resent"
+    if lag is not None and not resent and fact.duplicate_of is None:
+        clock = _learned(clock, lag, fact)
+    late = lag is not None and _age(lag, clock.offset) > LATE
+    return replace(
+        fact,
+        freshness="resent" if resent else "late" if late else "live",
+        clock_offset=clock.offset,
+        clock_trial=clock.trial,
+        clock_steady=clock.steady,
+        clock_since=clock.since,
+    )
 
 
 def _age(lag: int, offset: int | None) -> int:
@@ -122,15 +148,15 @@ def _drifted(clock: Clock, passed: int) -> Clock:
     if clock.offset is None or passed < DRIFT:
         return clock
     # After months of silence a queue must still be told from a drift.
-    return clock._replace(offset=clock.offset + min(passed // DRIFT, STEADY))
+    return Clock(clock.offset + min(passed // DRIFT, STEADY), clock.trial, clock.steady, clock.since)
 
 
 def _learned(clock: Clock, lag: int, fact: Fact) -> Clock:
     if abs(lag - (clock.offset or 0)) <= LATE:
         return Clock(lag if clock.offset is None else min(lag, clock.offset))
     if clock.trial is None or clock.since is None or abs(lag - clock.trial) > STEADY:
-        return clock._replace(trial=lag, steady=1, since=fact.received)
-    clock = clock._replace(steady=clock.steady + 1)
+        return Clock(clock.offset, lag, 1, fact.received)
+    clock = Clock(clock.offset, clock.trial, clock.steady + 1, clock.since)
     return Clock(min(lag, clock.trial or lag)) if _believed(clock, lag, fact) else clock
 
 

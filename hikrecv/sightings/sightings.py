@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from msgspec.structs import replace
@@ -40,7 +41,7 @@ class Sightings:
         What was decided travels with each as its fact, see `hikrecv.journal.fact`.
         Events that were seen before, by others, are judged anew.
         """
-        return tuple(self._see(event) for event in events)
+        return tuple(map(self._see, events))
 
     def restore(self, facts: Iterable[Fact]) -> None:
         """Remember decided *facts*, in journal order, in place of seeing their events."""
@@ -48,11 +49,13 @@ class Sightings:
             self._recall(fact)
 
     def _see(self, event: Event) -> Event:
-        fact = self._duplicates.judge(_said(undecided(event)))
-        fact = self._episodes.judge(self._clocks.judge(fact))
+        fact = undecided(event)
+        if event.duplicate_of is not None or event.episode is not None:
+            fact = _said(fact)
+        fact = self._episodes.judge(self._clocks.judge(self._duplicates.judge(fact)))
         self._recall(fact)
-        changes = _changes(event, fact)
-        event = event.replace(**changes) if changes else event
+        if changes := _changes(event, fact):
+            event = event.replace(**changes)
         attach(event, fact)
         return event
 
@@ -62,10 +65,12 @@ class Sightings:
         self._episodes.recall(fact)
 
 
+# A lasting alarm tells when it began with each repeat.
+_moment = lru_cache(maxsize=DEVICES)(moment)
+
+
 def _said(fact: Fact) -> Fact:
     """Without what others decided; `resent` is the device's own word and stays."""
-    if fact.duplicate_of is None and fact.episode is None:
-        return fact
     return replace(fact, duplicate_of=None, episode=None, episode_count=0, episode_first=None)
 
 
@@ -77,7 +82,7 @@ def _changes(event: Event, fact: Fact) -> dict[str, Any]:
     if fact.duplicate_of != event.duplicate_of:
         changes["duplicate_of"] = fact.duplicate_of
     if fact.episode is not None:
-        first = moment(fact.episode_first or fact.received)
+        first = _moment(fact.episode_first or fact.received)
         changes["episode"] = Episode(id=fact.episode, count=fact.episode_count, first=first)
     elif event.episode is not None:
         changes["episode"] = None

@@ -22,7 +22,7 @@ OFFERED = 300
 def lag(bench: Bench, server: Server, seconds: float) -> list[Goal]:
     """How late the reactor is while W1 come at a steady rate."""
     say("hikrecv: the reactor's lag")
-    place = bench.place("hikrecv-lag")
+    place = bench.place(server.name)
     found = place.folder / "lag.json"
     configure(place, more=f'[reactions.lag]\nplugin = "lag"\nfile = "{found}"\n')
     cell = Cell("W1", "keep-alive", 16)
@@ -31,6 +31,7 @@ def lag(bench: Bench, server: Server, seconds: float) -> list[Goal]:
         running.rest()
         load = cell.load(bench.folder, seconds)
         running.send(type(load)(load.request, load.offset, 16, seconds, rate=OFFERED))
+    configure(place)
     # The warm-up and the start are in it; they are a small part of the ticks.
     late = sorted(json.loads(found.read_text())[-int(seconds * 700) :])
     p99 = late[int(0.99 * (len(late) - 1))] * 1e3

@@ -18,6 +18,7 @@ from hikrecv.errors import IndexBroken, StateError, StateTooNew
 from hikrecv.isapi.event import Access, Candidate, Channel, Device, Episode, Event, Face, Match, Plate
 from hikrecv.journal.fact import fact_of
 from hikrecv.journal.index import Index
+from hikrecv.journal.row import row_of
 from hikrecv.push import Peer
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=timezone.utc)
@@ -67,6 +68,33 @@ def test_the_newest_rows_are_found_oldest_first(index):
 
     assert places(index.search(limit=3)) == [(2, 0), (2, 1), (3, 0)]
     assert places(index.search(limit=3, newest=False)) == [(1, 0), (2, 0), (2, 1)]
+
+
+odd = st.none() | st.text(alphabet="aB \0\u00df\u0130\ud800\\n", max_size=300)
+
+
+@settings(max_examples=100, deadline=None)
+@given(name=odd, description=odd, person=odd, plate=odd, door=st.none() | st.integers(-(1 << 70), 1 << 70))
+def test_every_column_is_found_as_it_was_made(name, description, person, plate, door):
+    event = says(
+        1,
+        device=Device(id="gate", name=name),
+        description=description,
+        occurred=None,
+        plate=None if plate is None else Plate(text=plate),
+        access=Access(major=5, minor=1, name="", outcome="granted", person=person, door=door),
+    )
+    index = Index.open(":memory:")
+
+    index.add([event])
+
+    (row,) = index.search()
+    index.close()
+    assert row == row_of(event)
+    assert row.door == (door if door is not None and abs(door) < 1 << 63 else None)
+    said = ["VMD", description, "gate", name, plate, person]
+    texts = [text[:256].encode("utf-8", "backslashreplace").decode() for text in said if text]
+    assert row.words == "\n".join(dict.fromkeys(texts)).replace("\0", " ").casefold()
 
 
 def test_a_row_says_what_people_search_by(index):

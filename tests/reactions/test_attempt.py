@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
+from functools import wraps
 from queue import SimpleQueue
 from typing import Any
 
@@ -249,3 +251,69 @@ def test_a_plain_hook_that_gives_a_promise_is_a_bug_with_the_cure(reactor: React
         assert isinstance(outcome, Bug)
         assert "async def" in outcome.reason
     reactor.attempts.close()
+
+
+def test_a_coroutine_that_waits_for_nothing_needs_no_timer(reactor: Reactor) -> None:
+    async def hook() -> int:
+        return 7
+
+    assert outcome_of(reactor.call(hook)) == Done(7)
+    assert not reactor.clock.getDelayedCalls()
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_a_coroutine_raises_is_judged_alike_before_and_after_its_first_wait(
+    reactor: Reactor, waits: bool
+) -> None:
+    async def hook() -> None:
+        if waits:
+            await deferLater(reactor.clock, 1)
+        raise SystemExit(3)
+
+    call = reactor.call(hook)
+    reactor.clock.advance(1)
+
+    outcome = outcome_of(call)
+    assert isinstance(outcome, Bug)
+    assert outcome.reason == "SystemExit: 3"
+    assert "test_attempt.py" in outcome.trace
+    assert "hikrecv/reactions" not in outcome.trace
+
+
+def test_a_coroutine_keeps_its_context_variables_to_itself(reactor: Reactor) -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="ours")
+
+    async def hook() -> str:
+        variable.set("its own")
+        await deferLater(reactor.clock, 1)
+        return variable.get()
+
+    call = reactor.call(hook)
+    assert variable.get() == "ours"
+    reactor.clock.advance(1)
+
+    assert outcome_of(call) == Done("its own")
+    assert variable.get() == "ours"
+
+
+def test_a_failed_wait_is_raised_where_the_coroutine_waits(reactor: Reactor) -> None:
+    async def hook() -> str:
+        try:
+            await fail(ValueError("first"))
+        except ValueError as error:
+            await succeed(None)
+            return str(error)
+        return "nothing was raised"
+
+    assert outcome_of(reactor.call(hook)) == Done("first")
+
+
+@pytest.mark.parametrize("given", [succeed(5), 5])
+def test_what_only_looks_like_a_coroutine_function_may_give_anything(reactor: Reactor, given: object) -> None:
+    async def inner() -> None: ...
+
+    @wraps(inner)
+    def hook() -> object:
+        return given
+
+    assert outcome_of(reactor.call(hook)) == Done(5)

@@ -348,13 +348,13 @@ def test_closing_lets_the_process_end_and_starts_none_any_more(room: Room) -> No
 def test_the_process_is_told_of_no_other_reaction(tmp_path: Path) -> None:
     (tmp_path / "plugins").mkdir(mode=0o700)
     (tmp_path / "plugins" / "tiny.py").write_text(PLUGIN)
-    other = '[reactions.other]\nplugin = "tiny"\ntimeout = 99'
+    other = '[reactions.other]\nplugin = "tiny"\ntimeout = 86_399'
     config = parse(f'plugin_dirs = ["plugins"]\n[reactions.hq]\nplugin = "tiny"\n{other}', tmp_path)
     reactions, _ = build(config, find(config.plugin_dirs), services(Clock(), tmp_path))
 
     told = begin(reactions["hq"], config, folder=tmp_path, state_dir=tmp_path)
 
-    assert b"99" not in told.config
+    assert b"86399" not in told.config
     assert b'"hq"' in told.config
 
 

@@ -2,9 +2,11 @@ from itertools import count
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from hikrecv.isapi.event import Device
-from hikrecv.sightings.freshness import QUICK, SLOW, behind
+from hikrecv.journal.fact import Clock, fact_of
+from hikrecv.sightings.freshness import QUICK, SLOW, Clocks, _drifted, _weighed, behind
 from hikrecv.sightings.sightings import Sightings
 
 MINUTE, HOUR, DAY, YEAR = 60.0, 3600.0, 86400.0, 365 * 86400.0
@@ -179,3 +181,34 @@ def test_no_steady_clock_is_late_for_ever(says, offset, lags):
     heard = fed(says, *((30.0 * n, offset + lag) for n, lag in enumerate(lags)))
 
     assert set(heard[30:]) == {"live"}
+
+
+moments = st.integers(-3 * 10**9, 3 * 10**9) | st.integers(-2 * 10**15, 2 * 10**15)
+maybe = st.none() | moments
+
+
+@settings(max_examples=300)
+@given(
+    gap=st.integers(-(10**8), 10**10),
+    lag=maybe,
+    freshness=st.sampled_from(["live", "late", "resent"]),
+    duplicate=st.sampled_from([None, None, "word-1-0"]),
+    clock=st.builds(Clock, maybe, maybe, st.integers(0, 9), st.none() | st.integers(0, 10**16)),
+)
+def test_the_short_way_for_a_clock_that_agrees_says_what_the_long_way_says(
+    says, gap, lag, freshness, duplicate, clock
+):
+    known = replace(
+        fact_of(says(1)),
+        clock_offset=clock.offset,
+        clock_trial=clock.trial,
+        clock_steady=clock.steady,
+        clock_since=clock.since,
+    )
+    received = known.received + gap
+    occurred = None if lag is None else received - lag
+    fact = replace(known, received=received, occurred=occurred, freshness=freshness, duplicate_of=duplicate)
+    clocks = Clocks()
+    clocks.recall(known)
+
+    assert clocks.judge(fact) == _weighed(fact, _drifted(clock, gap))
