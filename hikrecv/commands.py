@@ -24,7 +24,7 @@ class Commands:
         return {
             "status": self.status,
             "turned_away": lambda: msgspec.to_builtins(self._service.watch.turned_away()),
-            "reactions": lambda: msgspec.to_builtins(self._service.dispatch.status()),
+            "reactions": self.reactions,
             "reactions.pause": lambda name: self._service.dispatch.pause(name),
             "reactions.resume": lambda name: self._service.dispatch.resume(name),
             "reactions.rewind": lambda name, to: self._service.dispatch.rewind(name, to),
@@ -45,6 +45,15 @@ class Commands:
             "journal": msgspec.to_builtins(service.storage.journal.status(), enc_hook=int),
             "index_behind": service.indexer.behind,
         }
+
+    def reactions(self) -> list[Any]:
+        """Where each reaction stands, with what a paused one does not know yet that it has lost."""
+        lost = self._service.upkeep.lost
+        rows = (
+            msgspec.structs.replace(row, lost=max(row.lost, lost.get(row.name, 0)))
+            for row in self._service.dispatch.status()
+        )
+        return [msgspec.to_builtins(row) for row in rows]
 
     async def retry(self, letter: int, act: bool = False) -> Any:
         """Hand a dead letter over once more; what became of it."""

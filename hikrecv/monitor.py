@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -12,15 +12,17 @@ from twisted.web.http import Request
 from twisted.web.server import Site
 
 from .errors import ListenError
+from .journal.seen import Seen
 from .metrics import Sample, pages
 from .wire.listen import Listener, where
 
 if TYPE_CHECKING:
     from .service import ReceiverService
 
+DEVICES = 1000
+"""How many devices have figures of their own, those that were heard last: anybody can invent some."""
 STUCK = 5.0
 """Seconds without a tick of the reactor after which a supervisor may think us stuck."""
-NOT_READY = ("starting", "unplaced")
 
 
 class _Quiet(Site):
@@ -38,7 +40,7 @@ class Monitor:
     def __init__(self, service: ReceiverService) -> None:
         self._service = service
         self._port: IListeningPort | None = None
-        service.metrics.read(self._wire, self._journal, self._reactions)
+        service.metrics.read(self._wire, self._journal, self._reactions, self._devices)
 
     def start(self) -> None:
         """Open the port, if there is one, unless that was done.  :raises ListenError: when it cannot be."""
@@ -109,11 +111,48 @@ class Monitor:
             ("reaction_done", "Events done in this life", "counter", "done"),
             ("reaction_attempts", "Attempts of the event being tried", "gauge", "attempts"),
             ("reaction_dead_letters", "Dead letters waiting", "gauge", "dead"),
+            ("reaction_last_success_seconds", "When it last was done with an event", "gauge", "last_success"),
         ):
-            yield Sample(name, meaning, kind, {(row.name,): getattr(row, field) for row in rows}, label)
+            known: dict[tuple[str, ...], float] = {
+                (row.name,): figure for row in rows if (figure := getattr(row, field)) is not None
+            }
+            yield Sample(name, meaning, kind, known, label)
         states: dict[tuple[str, ...], float] = {(row.name, row.state): 1.0 for row in rows}
         yield Sample("reaction_state", "1 for the state it is in", "gauge", states, ("reaction", "state"))
         lost: dict[tuple[str, ...], float] = {
             (name,): float(count) for name, count in self._service.upkeep.lost.items()
         }
         yield Sample("reaction_lost", "Events lost to retention", "counter", lost, label)
+
+    def _devices(self) -> Iterable[Sample]:
+        return device_samples(self._service.silence.devices, time.time_ns() // 1000)
+
+
+def device_samples(devices: Iterable[Seen], now: int) -> Iterable[Sample]:
+    """The figures of each device, as far as they are known, at *now* (microseconds since 1970)."""
+    latest = sorted(devices, key=lambda seen: -seen.last_received)[:DEVICES]
+    figures: tuple[tuple[str, str, str, Callable[[Seen], float | None]], ...] = (
+        (
+            "device_last_push_seconds",
+            "When it was last heard",
+            "gauge",
+            lambda seen: seen.last_received / 1e6,
+        ),
+        ("device_events", "Events of it", "counter", lambda seen: seen.events),
+        ("device_events_per_hour", "Events in the last hour", "gauge", lambda seen: seen.rate(now)),
+        ("device_late", "Events that came late", "counter", lambda seen: seen.late),
+        ("device_duplicates", "Events that came again", "counter", lambda seen: seen.duplicates),
+        ("device_anomalies", "Oddities tolerated", "counter", lambda seen: sum(seen.anomalies.values())),
+        (
+            "device_clock_behind_seconds",
+            "How far its clock is behind ours",
+            "gauge",
+            lambda seen: None if seen.offset is None else seen.offset / 1e6,
+        ),
+        ("device_silent", "1 when silent for longer than usual", "gauge", lambda seen: seen.silent(now)),
+    )
+    for name, meaning, kind, figure in figures:
+        known: dict[tuple[str, ...], float] = {
+            (seen.device,): float(value) for seen in latest if (value := figure(seen)) is not None
+        }
+        yield Sample(name, meaning, kind, known, ("device",))

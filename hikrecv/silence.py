@@ -31,6 +31,7 @@ class Silence:
 
     :param receive: keeps a push; `Receiver.receive`.
     :param wall: our clock, nanoseconds since 1970 (UTC).
+    :ivar devices: what was known of each at the last look.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Silence:
     ) -> None:
         self._indexer, self._receive, self._wall = indexer, receive, wall
         self._silent: dict[str, Seen] = {}
+        self.devices: tuple[Seen, ...] = ()
         self._loop = LoopingCall(self.look)
         self._loop.clock = clock
 
@@ -63,7 +65,8 @@ class Silence:
 
     def _judge(self, devices: Iterable[Seen]) -> None:
         now = self._wall() // 1000
-        silent = {seen.device: seen for seen in devices if seen.silent(now)}
+        self.devices = tuple(devices)
+        silent = {seen.device: seen for seen in self.devices if seen.silent(now)}
         for device in silent.keys() - self._silent.keys():
             _log.warn("{device} is silent for longer than usual", device=device)
             self._say(silent[device], "active")

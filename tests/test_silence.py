@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.task import Clock
 
@@ -9,6 +10,7 @@ from hikrecv.isapi.decode import Decoder
 from hikrecv.isapi.event import Event
 from hikrecv.journal.index import Index
 from hikrecv.journal.seen import Seen
+from hikrecv.monitor import device_samples
 from hikrecv.push import OK, Answer, Push
 from hikrecv.sightings.sightings import Sightings
 from hikrecv.silence import EVERY, Silence
@@ -108,3 +110,19 @@ def test_trouble_with_the_index_is_not_the_end_of_it() -> None:
     desk.minutes(1)
 
     assert len(desk.pushes) == 1
+
+
+def test_what_is_known_of_a_device_is_a_figure_for_each_thing_and_no_more_devices_than_can_be_shown() -> None:
+    desk = Desk()
+    clock = msgspec.structs.replace(camera(last=desk.now), offset=-2_000_000, events=7, late=2)
+    desk.devices = [clock, *(Seen(device=f"{n}", first_received=0, last_received=n) for n in range(2000))]
+    desk.minutes(60)
+
+    figures = {sample.name: sample.values for sample in device_samples(desk.silence.devices, now=desk.now)}
+
+    assert figures["device_events"][(MAC,)] == 7
+    assert figures["device_late"][(MAC,)] == 2
+    assert figures["device_clock_behind_seconds"] == {(MAC,): -2}
+    assert figures["device_silent"][(MAC,)] == 1
+    assert figures["device_last_push_seconds"][(MAC,)] == 10 * DAY / 1e6
+    assert len(figures["device_events"]) == 1000

@@ -7,8 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from hikrecv import control
+from hikrecv.errors import LedgerError
 from hikrecv.journal.ledger import Ledger
 from hikrecv.journal.lock import Lock
+from hikrecv.journal.state import Layout, check_format
+from hikrecv.journal.store import Store
+from hikrecv.journal.writer import CURE
 from hikrecv.state import State
 
 
@@ -23,6 +27,21 @@ def ask(state: State, do: str, alone: Callable[[Ledger], Any], **arguments: Any)
     except control.NotRunning:
         with ledger_of(state) as ledger:
             return alone(ledger)
+
+
+def ledger_to_read(state: State) -> Ledger:
+    """
+    The ledger of *state* for one look.
+
+    :raises LedgerError: when it is lost or damaged.
+    :raises StateTooNew: when a newer hikrecv wrote what is there.
+    """
+    check_format(Store(), Layout(state.root))
+    if not state.ledger.exists():
+        raise LedgerError(
+            f"the ledger {state.ledger} is lost, so nobody knows what the reactions have done; {CURE}"
+        )
+    return Ledger.read(state.ledger)
 
 
 @contextmanager

@@ -15,10 +15,13 @@ from hikrecv.journal.ledger import Ledger
 from hikrecv.journal.lock import Lock
 from hikrecv.state import State
 
-from .asking import ask
+from .asking import ask, ledger_to_read
 from .options import Where, state_options, where_options
 from .replay import Told, folder_of
 from .work import hear_plugins, on_the_reactor
+
+ID = click.IntRange(1, 2**63 - 1)
+"""What SQLite takes for one."""
 
 
 @click.group()
@@ -40,17 +43,17 @@ def command(state_dir: str | None, config_file: str | None) -> None:
 @where_options
 def show_list(where: Where, name: str | None, form: str) -> None:
     """List the dead letters of the reaction NAME, or of all."""
-    ledger = Ledger.read(where.state().ledger)
-    try:
+    with contextlib.closing(ledger_to_read(where.state())) as ledger:
         letters = ledger.dead_letters(name)
-    finally:
-        ledger.close()
+        names = {*ledger.places(), *where.config().reactions}
+    if name and not letters and name not in names:
+        raise HikrecvError(f"there is no reaction {name}; there are: {', '.join(sorted(names)) or 'none'}")
     if form == "jsonl":
         for letter in letters:
             click.echo(visible_json(msgspec.json.encode(letter).decode()))
         return
     if not letters:
-        click.echo("there are no dead letters")
+        click.echo(f"{name} has no dead letters" if name else "there are no dead letters")
         return
     from datetime import datetime, timezone
 
@@ -71,7 +74,7 @@ def show_list(where: Where, name: str | None, form: str) -> None:
 
 
 @command.command()
-@click.argument("letter", type=int, metavar="ID")
+@click.argument("letter", type=ID, metavar="ID")
 @click.option("--act", is_flag=True, help="Also for a reaction that must not repeat what it did (a door).")
 @where_options
 def retry(where: Where, letter: int, act: bool) -> None:
@@ -95,7 +98,7 @@ async def _alone(reactor: Any, state: State, where: Where, letter: int, act: boo
     from hikrecv.offline import Offline
 
     offline = Offline(state, where.config(), folder_of(where.config_file), reactor)
-    with contextlib.closing(Ledger.read(state.ledger)) as ledger:
+    with contextlib.closing(ledger_to_read(state)) as ledger:
         found = next((each for each in ledger.dead_letters() if each.id == letter), None)
     if found is None:
         raise HikrecvError(f"there is no dead letter {letter}")
@@ -107,7 +110,7 @@ async def _alone(reactor: Any, state: State, where: Where, letter: int, act: boo
 
 
 @command.command()
-@click.argument("letters", type=int, nargs=-1, required=True, metavar="ID...")
+@click.argument("letters", type=ID, nargs=-1, required=True, metavar="ID...")
 @where_options
 def drop(where: Where, letters: tuple[int, ...]) -> None:
     """Throw dead letters away; the events stay in the journal."""

@@ -46,8 +46,7 @@ def command(state_dir: str | None, config_file: str | None, watch: bool, form: s
             index.close()
         turned_away = _turned_away(state)
         if form == "json":
-            rows = [msgspec.to_builtins(each) | {"silent": _silent(each)} for each in seen]
-            said = msgspec.json.encode({"devices": rows, "turned_away": turned_away})
+            said = msgspec.json.encode({"devices": [*map(_row, seen)], "turned_away": turned_away})
             click.echo(visible_json(said.decode()))
         else:
             _print(seen, turned_away)
@@ -61,6 +60,12 @@ def _turned_away(state: State) -> list[dict[str, Any]]:
     except control.NotRunning:
         return []
     return found
+
+
+def _row(seen: Seen) -> dict[str, Any]:
+    """Every field, also where there is nothing to tell: programs look for it."""
+    row = msgspec.structs.asdict(seen)
+    return row | {"rate": seen.rate(time.time_ns() // 1000), "silent": _silent(seen)}
 
 
 def _silent(seen: Seen) -> bool:

@@ -68,7 +68,8 @@ def command(
     pictures: bool,
 ) -> None:
     """Write events into DIR: one events.jsonl or events.csv, and the pictures beside it."""
-    archive = archive_of(existing_state(state_dir, config_file), config_file)
+    state = existing_state(state_dir, config_file)
+    archive = archive_of(state, config_file)
     begin, end = _bound(since), _bound(until)
     target = Path(folder)
     try:
@@ -76,6 +77,9 @@ def command(
         written = _write(archive, target, form, begin, end, pictures)
     except OSError as error:
         raise HikrecvError(f"cannot write to {target}: {error.strerror}") from None
+    if not written:
+        kept = f"it keeps {archive.journal.first} to {archive.journal.last}"
+        raise HikrecvError(f"no events in {state.root} of this range; {kept}")
     click.echo(f"{written} events in {target}")
 
 
@@ -91,7 +95,11 @@ def _write(archive: Archive, target: Path, form: str, begin: Any, end: Any, pict
             written += 1
             if pictures:
                 _save(event, target)
-    partial.rename(path)
+    # An export of nothing leaves an earlier one alone.
+    if written:
+        partial.rename(path)
+    else:
+        partial.unlink()
     return written
 
 
@@ -103,8 +111,9 @@ def _events(archive: Archive, begin: Any, end: Any) -> Iterator[tuple[float, Eve
         for event in events:
             if isinstance(begin, datetime) and event.received < begin:
                 continue
+            # Later numbers may be earlier: the clock was set back meanwhile.
             if isinstance(end, datetime) and event.received > end:
-                return
+                continue
             yield (seq - first + 1) / max(last - first + 1, 1), event
 
 

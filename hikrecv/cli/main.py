@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import entry_points
 
@@ -97,6 +99,13 @@ def main(arguments: list[str] | None = None) -> None:
         # `hikrecv events | head`: whoever read has seen enough.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        with suppress(OSError):  # or what is left of the output is tried once more at exit
+            sys.stdout.close()
+        click.echo(f"hikrecv: the output cannot be written: {error.strerror}", err=True)
+        sys.exit(1)
     except HikrecvError as error:
         for line in str(error).splitlines():
             click.echo(f"hikrecv: {line}", err=True)

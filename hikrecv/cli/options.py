@@ -72,7 +72,14 @@ def existing_state(state_dir: str | None, config_file: str | None) -> State:
     :raises StateError: naming the directory, when nothing was ever received there.
     """
     state = find(state_dir, read_config(config_file).state_dir)
-    if not state.journal.is_dir():
+    try:
+        found = state.journal.is_dir()
+    except OSError as error:
+        raise StateError(
+            f"cannot read {state.root}: {error.strerror}; it belongs to the receiver's user, as whom this "
+            "command works too (sudo -u USER hikrecv ...)"
+        ) from None
+    if not found:
         raise StateError(
             f"there is no journal in {state.root}; start `hikrecv run` first, or name another --state-dir"
         )

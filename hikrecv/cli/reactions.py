@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -10,11 +12,12 @@ import msgspec
 
 from hikrecv import control
 from hikrecv.archive import Archive
-from hikrecv.errors import HikrecvError, LedgerBusy, LedgerError
-from hikrecv.journal.ledger import Ledger
+from hikrecv.errors import HikrecvError, JournalError, LedgerBusy, LedgerError
+from hikrecv.journal.ledger import Ledger, Place
+from hikrecv.reactions.status import Status
 from hikrecv.state import State
 
-from .asking import ask
+from .asking import ask, ledger_to_read
 from .options import Where, existing_state, read_config, state_options, where_options
 from .watching import again
 
@@ -58,27 +61,42 @@ def _rows(state: State, config_file: str | None) -> list[dict[str, Any]]:
 
 
 def _stopped(state: State, config_file: str | None) -> list[dict[str, Any]]:
-    last = Archive(state, read_config(config_file)).journal.last
-    ledger = Ledger.read(state.ledger)
+    config = read_config(config_file)
+    archive = Archive(state, config)
+    with contextlib.closing(ledger_to_read(state)) as ledger:
+        dead, places = ledger.dead_counts(), ledger.places()
+    rows = []
+    for name, place in sorted(places.items()):
+        plugin = config.reactions.get(name, {}).get("plugin", "")
+        rows.append(msgspec.to_builtins(_standing(name, plugin, place, dead.get(name, 0), archive)))
+    return rows
+
+
+def _standing(name: str, plugin: str, place: Place, dead: int, archive: Archive) -> Status:
+    """The same fields as a running receiver's, as far as they are written down."""
+    behind = max(archive.journal.last - place.cursor, 0) if place.placed else 0
+    return Status(
+        name=name,
+        plugin=plugin,
+        state="stopped" if place.state == "placed" else place.state,
+        reason=place.suspended or "",
+        position=place.cursor,
+        lag_events=behind,
+        lag_seconds=_waited(archive, place.cursor + 1) if behind else 0.0,
+        attempts=max((each.attempts for each in place.tries), default=0),
+        last_success=place.last_success,
+        last_error=place.last_error or "",
+        last_error_at=place.last_error_at,
+        dead=dead,
+    )
+
+
+def _waited(archive: Archive, seq: int) -> float:
     try:
-        dead = ledger.dead_counts()
-        return [
-            {
-                "name": name,
-                "plugin": "",
-                "state": "stopped" if place.state == "placed" else place.state,
-                "reason": place.suspended or "",
-                "position": place.cursor,
-                "lag_events": max(last - place.cursor, 0),
-                "last_success": place.last_success,
-                "last_error": place.last_error or "",
-                "attempts": max((each.attempts for each in place.tries), default=0),
-                "dead": dead.get(name, 0),
-            }
-            for name, place in sorted(ledger.places().items())
-        ]
-    finally:
-        ledger.close()
+        received = archive.push(max(seq, archive.journal.first)).received
+    except JournalError:
+        return 0.0
+    return max(time.time() - received / 1e9, 0.0)
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
@@ -117,13 +135,22 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         f"{ago(time.time() - success)} ago" if success else "-",
         f"{row.get('attempts', 0)}",
         f"{row.get('dead', 0)}",
-        row.get("reason") or row.get("last_error", ""),
+        _trouble(row),
     )
 
 
-def _known(ledger: Ledger, name: str) -> None:
-    if name not in ledger.places():
-        raise HikrecvError(f"there is no reaction {name!r}; there are {', '.join(ledger.places()) or 'none'}")
+def _trouble(row: dict[str, Any]) -> str:
+    lost = f"lost {row['lost']} events" if row.get("lost") else ""
+    return "; ".join(filter(None, (lost, row.get("reason") or row.get("last_error"))))
+
+
+def _known(ledger: Ledger, name: str, configured: Iterable[str] = ()) -> None:
+    _check(name, {*ledger.places(), *configured})
+
+
+def _check(name: str, names: Iterable[str]) -> None:
+    if name not in names:
+        raise HikrecvError(f"there is no reaction {name}; there are: {', '.join(sorted(names)) or 'none'}")
 
 
 @command.command()
@@ -163,14 +190,24 @@ def rewind(where: Where, name: str, to: str) -> None:
     if to not in ("now", "beginning") and not to.isdigit():
         raise click.BadParameter("write now, beginning or a number", param_hint="--to")
     state = where.state()
+
+    def alone(ledger: Ledger) -> int:
+        _known(ledger, name, where.config().reactions)
+        return _rewound(ledger, state, name, to)
+
     try:
-        cursor = ask(
-            state, "reactions.rewind", lambda ledger: _rewound(ledger, state, name, to), name=name, to=to
-        )
+        cursor = ask(state, "reactions.rewind", alone, name=name, to=to)
     except LedgerBusy:
         raise
     except LedgerError:
-        cursor = _begun_anew(state, [name, *where.config().reactions], name, to)
+        if where.config_file is None:
+            raise HikrecvError(
+                "the ledger is lost; name the configuration with --config, so that the other reactions wait "
+                "until you say where they go on"
+            ) from None
+        configured = where.config().reactions
+        _check(name, configured)
+        cursor = _begun_anew(state, configured, name, to)
     click.echo(f"{name} goes on after {cursor}")
 
 
@@ -178,7 +215,8 @@ def _cursor(state: State, to: str) -> int:
     journal = Archive(state, read_config(None)).journal
     if to == "now":
         return journal.last
-    return max((journal.first if to == "beginning" else int(to)) - 1, 0)
+    # Never above the last: what is still to come would be taken for done.
+    return min(max((journal.first if to == "beginning" else int(to)) - 1, 0), journal.last)
 
 
 def _rewound(ledger: Ledger, state: State, name: str, to: str) -> int:
@@ -187,7 +225,7 @@ def _rewound(ledger: Ledger, state: State, name: str, to: str) -> int:
     return cursor
 
 
-def _begun_anew(state: State, names: list[str], name: str, to: str) -> int:
+def _begun_anew(state: State, names: Iterable[str], name: str, to: str) -> int:
     """The ledger is lost: here is the operator's word to begin a new one; the others wait for theirs."""
     from hikrecv.journal.lock import Lock
 
@@ -208,6 +246,8 @@ def forget(where: Where, name: str) -> None:
 
     def alone(ledger: Ledger) -> None:
         _known(ledger, name)
+        if name in where.config().reactions:
+            raise HikrecvError(f"{name} is in the configuration; take it out first")
         ledger.forget(name)
 
     ask(where.state(), "reactions.forget", alone, name=name)

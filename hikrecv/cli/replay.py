@@ -92,4 +92,5 @@ class Told:
         ends = ", ".join(f"{count} {end}" for end, count in self._ends.items())
         click.echo(ends or "no event is wanted by its rules")
         if self._ends["failed"]:
-            raise HikrecvError(f"{self._ends['failed']} events failed")
+            failed = self._ends["failed"]
+            raise HikrecvError(f"{failed} event{'s' * (failed > 1)} failed")

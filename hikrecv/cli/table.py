@@ -82,7 +82,9 @@ def ago(seconds: float | None) -> str:
     """A span in the largest unit that says enough."""
     if seconds is None:
         return "-"
+    # What lies ahead of a clock that was set back is said to be now.
+    seconds = max(seconds, 0.0)
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if abs(seconds) >= size:
+        if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"

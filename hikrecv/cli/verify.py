@@ -30,6 +30,9 @@ def command(state_dir: str | None, config_file: str | None) -> None:
         click.echo(f"{where}: {verdict.damaged.reason}{_numbers(verdict)}")
     if flaws:
         raise HikrecvError(f"{flaws} damaged places, {records} good records")
+    if not records:
+        click.echo(f"there are no records; the next number is {reader.last + 1}")
+        return
     click.echo(f"all {records} records are good; numbers {reader.first} to {reader.last}")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,12 @@ Keep = Callable[..., State]
 def keep(tmp_path: Path) -> Keep:
     """Keep messages in a new state directory, indexed as far as *indexed* says."""
 
-    def kept(*messages: Message, indexed: bool = True, table: JournalTable = DEFAULT) -> State:
+    def kept(
+        *messages: Message,
+        indexed: bool = True,
+        table: JournalTable = DEFAULT,
+        received: Sequence[int] = (),
+    ) -> State:
         state = State(tmp_path / "state")
         state.prepare()
         journal = Journal.open(
@@ -37,10 +43,12 @@ def keep(tmp_path: Path) -> Keep:
             on_broken=print,
             threaded=False,
         )
-        for message in messages:
+        for message, moment in zip_longest(messages, received):
             headers = ((b"Content-Type", message.content_type.encode()),)
             peer = Peer("192.0.2.9", 40000, "none")
-            journal.append(Push(received=time.time_ns(), peer=peer, headers=headers, body=message.body))
+            journal.append(
+                Push(received=moment or time.time_ns(), peer=peer, headers=headers, body=message.body)
+            )
         journal.commit()
         journal.close()
         Ledger.open(state.ledger).close()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,15 @@ from click.testing import Result
 from hikrecv.config import Bytes, JournalTable
 from hikrecv.errors import HikrecvError
 from hikrecv.isapi.event import Event
+from hikrecv.journal.seen import Seen
 from hikrecv.state import State
 from hikrecv.testing.profiles import Identity
 from hikrecv.testing.profiles.deepinview import vendor_note
 from hikrecv.testing.profiles.minmoe import heartbeat, refused, verified
 
 NOON = datetime.now(timezone.utc)
+UNTIL = (NOON + timedelta(hours=1)).isoformat()
+YEAR = 365 * 86_400 * 10**9
 WHO = Identity(3)
 Run = Callable[..., Result]
 
@@ -113,6 +117,15 @@ def test_devices_are_listed_with_what_they_send(run: Run, state: State) -> None:
     assert "double-brace" in shown
 
 
+def test_a_program_finds_every_field_of_a_device_whatever_it_holds(run: Run, state: State) -> None:
+    shown = json.loads(run("devices", "--state-dir", state.root, "--format", "json").stdout)
+
+    (first, *_) = shown["devices"]
+    assert {*Seen.__struct_fields__, "rate", "silent"} == set(first)
+    assert (first["late"], first["duplicates"], first["silent"]) == (0, 0, False)
+    assert shown["turned_away"] == []
+
+
 def test_export_writes_csv_and_pictures(run: Run, state: State, tmp_path: Path) -> None:
     result = run("export", tmp_path / "out", "--state-dir", state.root, "--format", "csv")
 
@@ -121,6 +134,32 @@ def test_export_writes_csv_and_pictures(run: Run, state: State, tmp_path: Path) 
     assert lines[0].startswith("id,received,")
     assert "Yunus" in lines[1]
     assert len(list((tmp_path / "out").glob("*.jpg"))) == 4
+
+
+def test_an_export_of_nothing_names_the_directory_and_leaves_an_earlier_one_alone(
+    run: Run, state: State, tmp_path: Path
+) -> None:
+    run("export", tmp_path, "--state-dir", state.root)
+    before = (tmp_path / "events.jsonl").read_bytes()
+
+    result = run("export", tmp_path, "--state-dir", state.root, "--since", "2090-01-01")
+
+    assert said(result).endswith(f"no events in {state.root} of this range; it keeps 1 to 4")
+    assert (tmp_path / "events.jsonl").read_bytes() == before
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_time_range_is_exported_whole_though_the_clock_was_set_back(
+    keep: Callable[..., State], run: Run, tmp_path: Path
+) -> None:
+    now = time.time_ns()
+    messages = [verified(WHO, NOON, number) for number in (6, 7, 8)]
+    state = keep(*messages, received=[now, now + YEAR, now])
+
+    run("export", tmp_path, "--state-dir", state.root, "--until", UNTIL)
+
+    lines = (tmp_path / "events.jsonl").read_text().splitlines()
+    assert [json.loads(line)["seq"] for line in lines] == [1, 3]
 
 
 @pytest.fixture

@@ -129,6 +129,21 @@ def test_the_rules_of_admission_are_taken_over_by_a_reload(new_receiver) -> None
     assert receiver.port == port
 
 
+def test_after_a_changed_port_every_further_reload_is_taken_over(new_receiver) -> None:
+    listen = '[[listen]]\nendpoint = "tcp:0:interface=127.0.0.1"\n'
+    receiver: Receiver = new_receiver(listen).start()
+
+    receiver.configure(listen.replace("tcp:0", "tcp:1"))
+    twice = [receiver.command("reload") for _ in range(2)]
+    receiver.configure(f'{listen}token = "s3cret"\n')
+    back = receiver.command("reload")
+
+    assert all("[listen] changed; it holds after a restart" in said for said in twice)
+    assert "restart" not in back
+    with connected(receiver.port) as line:
+        assert told(line, request(1)) == 403
+
+
 def test_ports_of_the_command_line_stay_after_a_reload(new_receiver) -> None:
     receiver: Receiver = new_receiver('[[listen]]\nendpoint = "tcp:1:interface=127.0.0.1"\n')
     receiver.start(
