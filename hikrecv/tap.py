@@ -25,6 +25,8 @@ from .memory import tune
 from .service import ReceiverService
 from .state import find
 
+SWITCH = 0.001
+"""Seconds; with the interpreter's own 5 ms an answer would wait for 20 beside a plugin that computes."""
 _log = Logger()
 
 
@@ -141,6 +143,8 @@ def make(
     service.privilegedStartService()
     _warn(parts)
     tune()
+    # So long a thread that computes may keep the interpreter from the reactor, several times for each push.
+    sys.setswitchinterval(SWITCH)
     return service
 
 

@@ -41,6 +41,8 @@ from .reaction import Reaction
 from .slices import branch
 from .subject import unmarked
 
+NICE = 10
+"""Receiving comes before whatever an isolated reaction computes, and before its start."""
 READY = 30.0
 """Seconds that a process has to import and make its plugin."""
 GRACE = 1.0
@@ -76,7 +78,7 @@ def _builtin(value: object) -> object:
 
 def spawn(reactor: Any, protocol: ProcessProtocol) -> Any:
     """Start the process; it hears on its descriptor 3 and answers on 4, so that it may print."""
-    program = "from hikrecv.reactions.child import main; main()"
+    program = f"import os; os.nice({NICE}); from hikrecv.reactions.child import main; main()"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with Path(os.devnull).open("rb") as nothing:
         return reactor.spawnProcess(

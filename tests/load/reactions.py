@@ -147,13 +147,19 @@ def _table(found: list[tuple[Figure, int]]) -> Table:
     return table
 
 
-def main() -> int:
+def main(words: list[str]) -> int:
+    """Measure everything, or what is named by a part of its name."""
     measures = [("many rules", with_rules), ("plugins in trouble", in_trouble)]
     measures += [(f"beside one that {each.name}", partial(beside, each)) for each in TROUBLES]
-    found = [figure for what, measure in measures for figure in _measured(what, measure)]
+    found = []
+    for what, measure in measures:
+        if not words or any(word in what for word in words):
+            for figure, tries in _measured(what, measure):
+                sys.stderr.write(f"load: {figure.name} {figure.measured:,.1f} {figure.unit}\n")
+                found.append((figure, tries))
     Console(width=140).print(_table(found))
     return 0 if all(figure.good for figure, _ in found) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
