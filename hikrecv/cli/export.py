@@ -87,19 +87,20 @@ def _write(archive: Archive, target: Path, form: str, begin: Any, end: Any, pict
     written = 0
     path = target / f"events.{form}"
     partial = path.with_suffix(".partial")
-    with partial.open("wb") as out:
-        if form == "csv":
-            out.write(csv_line(COLUMNS))
-        for event in along("exporting", _events(archive, begin, end), 1.0):
-            out.write(csv_line(_cells(event)) if form == "csv" else event.to_json() + b"\n")
-            written += 1
-            if pictures:
-                _save(event, target)
-    # An export of nothing leaves an earlier one alone.
-    if written:
-        partial.rename(path)
-    else:
-        partial.unlink()
+    try:
+        with partial.open("wb") as out:
+            if form == "csv":
+                out.write(csv_line(COLUMNS))
+            for event in along("exporting", _events(archive, begin, end), 1.0):
+                out.write(csv_line(_cells(event)) if form == "csv" else event.to_json() + b"\n")
+                written += 1
+                if pictures:
+                    _save(event, target)
+        # An export of nothing leaves an earlier one alone.
+        if written:
+            partial.rename(path)
+    finally:
+        partial.unlink(missing_ok=True)
     return written
 
 

@@ -149,6 +149,20 @@ def test_an_export_of_nothing_names_the_directory_and_leaves_an_earlier_one_alon
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_an_export_that_fails_leaves_nothing_half_written(run: Run, state: State, tmp_path: Path) -> None:
+    run("export", tmp_path / "out", "--state-dir", state.root)
+    picture = next((tmp_path / "out").glob("*.jpg"))
+    before = (tmp_path / "out" / "events.jsonl").read_bytes()
+    picture.unlink()
+    picture.mkdir()
+
+    failed = run("export", tmp_path / "out", "--state-dir", state.root, "--since", "1")
+
+    assert "cannot write to" in said(failed)
+    assert (tmp_path / "out" / "events.jsonl").read_bytes() == before
+    assert not list((tmp_path / "out").glob("*.partial"))
+
+
 def test_a_time_range_is_exported_whole_though_the_clock_was_set_back(
     keep: Callable[..., State], run: Run, tmp_path: Path
 ) -> None:
