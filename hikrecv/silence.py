@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -14,10 +14,13 @@ from twisted.logger import Logger
 
 from .indexing import Indexer
 from .isapi.catalogue import SILENT
+from .journal.index import Index
 from .journal.seen import Seen
 from .push import Anomaly, Answer, Peer, Push
 
 EVERY = 60.0
+MOST_SAID = 1_000
+"""Of so many silences that were said before a start it is looked up which ones go on."""
 _log = Logger()
 
 
@@ -42,7 +45,7 @@ class Silence:
         wall: Callable[[], int] = time.time_ns,
     ) -> None:
         self._indexer, self._receive, self._wall = indexer, receive, wall
-        self._silent: dict[str, Seen] = {}
+        self._silent: dict[str, Seen] | None = None
         self.devices: tuple[Seen, ...] = ()
         self._loop = LoopingCall(self.look)
         self._loop.clock = clock
@@ -58,14 +61,17 @@ class Silence:
 
     def look(self) -> Deferred[None]:
         """Compare every device with its rhythm."""
-        asked = self._indexer.ask(lambda index: index.devices())
+        first = self._silent is None
+        asked = self._indexer.ask(lambda index: (index.devices(), _said(index) if first else frozenset()))
         return asked.addCallback(self._judge).addErrback(
             lambda failure: _log.error("the devices' rhythm cannot be read: {error}", error=failure.value)
         )
 
-    def _judge(self, devices: Iterable[Seen]) -> None:
+    def _judge(self, known: tuple[Iterable[Seen], Collection[str]]) -> None:
         now = self._wall() // 1000
-        self.devices = tuple(devices)
+        self.devices = tuple(known[0])
+        if self._silent is None:
+            self._silent = {seen.device: seen for seen in self.devices if seen.device in known[1]}
         silent = {seen.device: seen for seen in self.devices if seen.silent(now)}
         for device in silent.keys() - self._silent.keys():
             _log.warn("{device} is silent for longer than usual", device=device)
@@ -98,6 +104,13 @@ class Silence:
         self._receive(push).addErrback(
             lambda failure: _log.error("the silence of a device was not kept: {error}", error=failure.value)
         )
+
+
+def _said(index: Index) -> frozenset[str]:
+    """The devices that were said to be silent, and not to be heard again."""
+    rows = index.search(families=("network",), text=SILENT, limit=MOST_SAID)
+    states = {row.device: row.state for row in rows if row.type == SILENT}
+    return frozenset(device for device, state in states.items() if state == "active")
 
 
 def _moment(microseconds: int) -> str:

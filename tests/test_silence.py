@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
 import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.task import Clock
@@ -33,11 +37,23 @@ class Desk:
         self.now = 10 * DAY
         self.pushes: list[Push] = []
         self.clock = Clock()
-        self.silence = Silence(self.clock, self, self.receive, lambda: self.now * 1000)
+        self.index = Index.open(":memory:")
+        self._begin()
+
+    def _begin(self) -> None:
+        self.silence = Silence(self.clock, self, self.receive, lambda: self.now * 1000)  # type: ignore[arg-type]
         self.silence.start()
 
-    def ask(self, question: object) -> Deferred[list[Seen]]:
-        return succeed(self.devices)
+    def ask(self, question: Callable[[Any], Any]) -> Deferred[Any]:
+        return succeed(question(SimpleNamespace(devices=lambda: self.devices, search=self.index.search)))
+
+    def restart(self) -> None:
+        """What was said is in the index; nothing else is remembered."""
+        for event in self.events():
+            self.index.add([event], event.seq)
+        self.pushes.clear()
+        self.silence.stop()
+        self._begin()
 
     def receive(self, push: Push) -> Deferred[Answer]:
         self.pushes.append(push)
@@ -72,6 +88,29 @@ def test_a_device_that_falls_silent_is_one_event_that_names_it() -> None:
     assert (event.type, event.state, event.family) == ("deviceSilent", "active", "network")
     assert event.device.id == MAC
     assert event.peer.trust == "none"
+
+
+def test_a_silence_that_goes_on_is_not_said_again_after_a_restart() -> None:
+    desk = Desk()
+    desk.devices = [camera(last=desk.now)]
+    desk.minutes(60)
+
+    desk.restart()
+    desk.minutes(60)
+
+    assert desk.pushes == []
+
+
+def test_a_device_that_was_heard_while_the_receiver_was_away_ends_it() -> None:
+    desk = Desk()
+    desk.devices = [camera(last=desk.now)]
+    desk.minutes(60)
+
+    desk.restart()
+    desk.devices = [camera(last=desk.now)]
+    desk.minutes(1)
+
+    assert [event.state for event in desk.events()] == ["inactive"]
 
 
 def test_a_device_that_is_heard_again_ends_it() -> None:

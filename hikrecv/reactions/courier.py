@@ -160,7 +160,7 @@ class Courier:
             state=state,
             reason=reason,
             position=self.order.cursor,
-            lag_events=max(0, self._feed.last - self.order.cursor) if self.reaction.carries else 0,
+            lag_events=self._behind() if self.reaction.carries else 0,
             lag_seconds=self._lag() if self.reaction.carries else 0.0,
             done=story.done,
             attempts=story.attempts,
@@ -383,6 +383,10 @@ class Courier:
             return "probing" if self.handover.breaker.is_open else "retrying", story.last_error
         idle = self._caught_up or not self.reaction.carries
         return "waiting" if idle else "working", ""
+
+    def _behind(self) -> int:
+        """Pushes that are kept and not done."""
+        return max(0, self._feed.last - max(self.order.cursor, self._feed.first - 1))
 
     def _lag(self) -> float:
         if self.order.cursor >= self._feed.last:
