@@ -142,7 +142,7 @@ class Archive:
             return []
         try:
             # An index that is behind knows nothing of what is just before.
-            return index.facts(before=start) if index.last_seq >= start - 1 else []
+            return list(index.facts(before=start)) if index.last_seq >= start - 1 else []
         finally:
             index.close()
 

@@ -8,7 +8,7 @@ import gc
 # Names and numbers of glibc's <malloc.h>.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -2, -3, -8
 
-KEPT = 16_000_000
+KEPT = 8_000_000
 """Bytes of freed memory that are not given back to the system."""
 LARGE = 8_000_000
 """What is larger is mapped, and given back at once."""

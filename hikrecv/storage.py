@@ -16,7 +16,7 @@ from .config import Config
 from .errors import Gone, IndexBroken, JournalBroken, LedgerBusy, LedgerError
 from .history import Decodes, Interpreter, Told, read_back
 from .indexing import Indexer
-from .journal.fact import WINDOW, Fact
+from .journal.fact import WINDOW
 from .journal.index import Index
 from .journal.journal import Journal
 from .journal.ledger import Ledger
@@ -102,7 +102,7 @@ class Storage:
         """The sighted events from *start* on, as far as they are kept; in the index's thread."""
         first = self.journal.first
         start = max(start, first)
-        facts: list[Fact] = index.facts(before=start) if index.last_seq >= start - 1 else []
+        facts = list(index.facts(before=start)) if index.last_seq >= start - 1 else []
         return read_back(self.journal.entries, decoder, start, first=first, facts=facts)
 
     def warm(self, interpreter: Interpreter) -> None:

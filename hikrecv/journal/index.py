@@ -205,21 +205,19 @@ class Index:
         )
         return [Row._make(row) for row in (reversed(found) if newest else found)]
 
-    def facts(self, most: int = WINDOW, before: int | None = None) -> list[Fact]:
+    def facts(self, most: int = WINDOW, before: int | None = None) -> Iterator[Fact]:
         """
         What `Sightings.restore` takes: the latest *most* facts, and the last of every device before them.
+
+        One at a time: all of them at once are 10 MB, of which little would be given back.
 
         :param before: as it was before the push with this seq; None: now.
         """
         bound = self.last_seq + 1 if before is None else before
-        latest = self._all(
-            f"SELECT {FACTS} FROM events WHERE seq < ? ORDER BY seq DESC, n DESC LIMIT ?",  # noqa: S608, names of ours
-            (bound, most),
-        )
-        if not latest:
-            return []
-        heard = {row[6] for row in latest}
-        oldest = latest[-1][:2]
+        place = "SELECT seq, n FROM events WHERE seq < ? ORDER BY seq DESC, n DESC LIMIT 1 OFFSET ?"
+        begin = next(iter(self._all(place, (bound, most - 1))), (0, 0))
+        window = "FROM events WHERE seq < ? AND (seq, n) >= (?, ?)"
+        heard = {device for (device,) in self._all(f"SELECT DISTINCT device {window}", (bound, *begin))}
         earlier = [
             row
             for device in self._devices
@@ -227,10 +225,13 @@ class Index:
             for row in self._all(
                 f"SELECT {FACTS} FROM events WHERE device = ? AND (seq, n) < (?, ?)"  # noqa: S608, names of ours
                 " ORDER BY seq DESC, n DESC LIMIT 1",
-                (device, *oldest),
+                (device, *begin),
             )
         ]
-        return [Fact(*row) for row in (*sorted(earlier, key=_place), *reversed(latest))]
+        yield from (Fact(*row) for row in sorted(earlier, key=_place))
+        with self._sentence():
+            for row in self._connection.execute(f"SELECT {FACTS} {window} ORDER BY seq, n", (bound, *begin)):
+                yield Fact(*row)
 
     def devices(self) -> list[Seen]:
         """What is known of each device, by id."""

@@ -53,8 +53,11 @@ def main(words: list[str]) -> int:
 def _measured(asked: argparse.Namespace) -> Results:
     cells = [cell for cell in (GOALS if asked.quick else GOALS + MORE) if _named(asked.only, cell.title)]
     chosen = [server for server in servers() if _named(asked.servers, server.name)]
+    names = {server.name for server in chosen}
     missing = {
-        server.name: "not asked for" for server in servers() if server.kind == "peer" and server not in chosen
+        server.name: "not asked for"
+        for server in servers()
+        if server.kind == "peer" and server.name not in names
     }
     times, seconds = asked.times or (2 if asked.quick else 5), asked.seconds or (1.0 if asked.quick else 2.5)
     folder = Path(tempfile.mkdtemp(prefix="hikrecv-bench-", dir=asked.folder))

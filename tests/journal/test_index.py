@@ -290,7 +290,7 @@ def test_facts_are_the_latest_and_the_last_of_every_device_before(index):
     assert [fact.seq for fact in index.facts(2)] == [2, 3, 4, 5]
     assert [fact.seq for fact in index.facts(2, before=4)] == [2, 3]
     assert [fact.seq for fact in index.facts(1, before=4)] == [2, 3]
-    assert index.facts(before=1) == []
+    assert list(index.facts(before=1)) == []
 
 
 @settings(max_examples=50, deadline=None)
@@ -319,7 +319,7 @@ def test_a_fact_comes_back_as_it_was(events, clock):
 
     index.add(events)
 
-    assert index.facts(50) == facts
+    assert list(index.facts(50)) == facts
     index.close()
 
 
@@ -446,7 +446,7 @@ def test_a_damaged_file_is_found_and_made_again(tmp_path, at):
 def use(index):
     try:
         index.search(limit=1000)
-        index.facts(1000)
+        list(index.facts(1000))
         index.prune(1000)
     finally:
         index.close()
