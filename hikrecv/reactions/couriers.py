@@ -162,8 +162,11 @@ class Couriers:
 
     async def _exchange(self, reactions: Mapping[str, Reaction], *, everything: bool, now: int) -> None:
         """*now* is the newest push when this was asked for: what comes meanwhile a new reaction gets, too."""
+        old = self._reactions
+        # At the start they are to be seen before they have their places.
+        self._reactions = old or dict(reactions)
         places = await self._places()
-        old, self._reactions = self._reactions, dict(reactions)
+        self._reactions = dict(reactions)
         same = set() if everything else {name for name in old if _same(old[name], reactions.get(name))}
         # A reaction that has not changed keeps the instance that is running.
         self._reactions.update({name: old[name] for name in same})
