@@ -20,7 +20,7 @@ from .attempt import Attempts
 from .enrich import Enrichment
 from .slices import MOST_PUSHES, Published, Run, Slices, branch, weight
 
-CACHE_BYTES = 8_000_000
+CACHE_BYTES = 4_000_000
 CACHE_PUSHES = 4_096
 MARKS = 3_600
 """How many seconds of this life `age` tells apart."""
