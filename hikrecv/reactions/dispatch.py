@@ -21,14 +21,14 @@ class Dispatch(Couriers):
 
     async def pause(self, name: str) -> None:
         """Hand *name* nothing more until it is resumed."""
-        courier = self._running(name)
+        courier = await self._running(name)
         courier.pause()
         if courier.reaction.carries:
             await self._run(self.ledger.pause, name, True)
 
     async def resume(self, name: str) -> None:
         """Let *name* go on, paused or suspended, and without waiting for a back-off."""
-        courier = self._running(name)
+        courier = await self._running(name)
         courier.resume()
         if courier.reaction.carries:
             await self._run(self.ledger.pause, name, False)
@@ -66,7 +66,9 @@ class Dispatch(Couriers):
         :param act: also when it acts or must not repeat itself.
         :raises HikrecvError: when it is not allowed, or *name* cannot be called now.
         """
-        replay = Replay(self._running(name), self._feed, self._clock, self._wall, dry_run=dry_run, act=act)
+        replay = Replay(
+            await self._running(name), self._feed, self._clock, self._wall, dry_run=dry_run, act=act
+        )
         async for line in replay.over(start, self._feed.last if stop is None else stop):
             yield line
 
@@ -92,7 +94,7 @@ class Dispatch(Couriers):
         found = next((each for each in await self.dead_letters() if each.id == letter), None)
         if found is None:
             raise HikrecvError(f"there is no dead letter {letter}")
-        courier = self._running(found.reaction)
+        courier = await self._running(found.reaction)
         replay = Replay(courier, self._feed, self._clock, self._wall, act=act)
         line = await replay.letter(found)
         if line.end == "done":
@@ -119,8 +121,10 @@ class Dispatch(Couriers):
             known = ", ".join(self._reactions) or "none"
             raise HikrecvError(f"there is no reaction {name}; there are: {known}")
 
-    def _running(self, name: str) -> Courier:
+    async def _running(self, name: str) -> Courier:
         self._known(name)
+        # What was started or changed a moment ago gets its place first.
+        await self._one_by_one.run(lambda: None)
         courier = self._couriers.get(name)
         if courier is None:
             raise HikrecvError(f"{name} does not run: {self._unplaced.get(name) or 'it is being exchanged'}")
