@@ -158,12 +158,7 @@ def _check(name: str, names: Iterable[str]) -> None:
 @where_options
 def pause(where: Where, name: str) -> None:
     """Hand nothing more to NAME until it is resumed; its events wait in the journal."""
-
-    def alone(ledger: Ledger) -> None:
-        _known(ledger, name)
-        ledger.pause(name, True)
-
-    ask(where.state(), "reactions.pause", alone, name=name)
+    _pause(where.state(), name, True)
     click.echo(f"{name} is paused")
 
 
@@ -172,13 +167,16 @@ def pause(where: Where, name: str) -> None:
 @where_options
 def resume(where: Where, name: str) -> None:
     """Let NAME go on where it was; lifts a suspension too."""
+    _pause(where.state(), name, False)
+    click.echo(f"{name} goes on")
 
+
+def _pause(state: State, name: str, paused: bool) -> None:
     def alone(ledger: Ledger) -> None:
         _known(ledger, name)
-        ledger.pause(name, False)
+        ledger.pause(name, paused)
 
-    ask(where.state(), "reactions.resume", alone, name=name)
-    click.echo(f"{name} goes on")
+    ask(state, "reactions.pause" if paused else "reactions.resume", alone, name=name)
 
 
 @command.command()

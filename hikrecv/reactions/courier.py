@@ -305,7 +305,9 @@ class Courier:
     def _ended(self, item: Item, done: bool) -> None:
         self._keeper.finish(item.seq, item.n, self.handover.story.last_success if done else None)
         if self.reaction.cooldown is not None:
-            Deferred.fromCoroutine(self._intake.ended(item, done)).addErrback(_cancelled)
+            Deferred.fromCoroutine(self._intake.ended(item, done)).addErrback(
+                lambda failure: failure.trap(CancelledError) and None
+            )
         if self._parallel is not None:
             self._news.ring()
 
@@ -394,7 +396,3 @@ class Courier:
         oldest = self.order.oldest
         known = 0.0 if oldest is None else self._wall() - oldest
         return max(known, self._feed.age(self.order.cursor + 1), 0.0)
-
-
-def _cancelled(failure: Any) -> None:
-    failure.trap(CancelledError)

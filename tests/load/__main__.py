@@ -13,11 +13,11 @@ import tempfile
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from ..functional.harness import Receiver
 from .crowd import raise_file_limit
-from .figures import FIGURES, TABLES, Figure
+from .figures import FIGURES, TABLES
+from .goals import Figure, table
 
 TRIES = 3
 
@@ -29,7 +29,7 @@ def main(names: list[str]) -> int:
         return 2
     raise_file_limit()
     found = [(figure, tries) for name in names or FIGURES for figure, tries in _figures(name)]
-    Console(width=120).print(_table(found))
+    Console(width=120).print(table(found))
     return 0 if all(figure.good for figure, _ in found) else 1
 
 
@@ -51,21 +51,6 @@ def _measure(name: str) -> list[Figure]:
             return FIGURES[name](receiver)
         finally:
             receiver.end()
-
-
-def _table(found: list[tuple[Figure, int]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading, justify in (("FIGURE", "left"), ("MEASURED", "right"), ("AT MOST", "right"), ("", "left")):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
-    for figure, tries in found:
-        verdict = "reached" if figure.good else "MISSED"
-        table.add_row(
-            figure.name,
-            f"{figure.measured:,.1f} {figure.unit}".strip(),
-            f"{figure.goal:,.0f} {figure.unit}".strip(),
-            verdict if tries == 1 else f"{verdict} in try {tries}",
-        )
-    return table
 
 
 if __name__ == "__main__":

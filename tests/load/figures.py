@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from hikrecv.testing.message import multipart, part
 
 from ..functional.harness import Device, Receiver
 from .crowd import Crowd, drip, idle, post, rush
+from .goals import Figure
 
 TABLES = Path(__file__).with_name("load.toml").read_text()
 WARM = 50
@@ -22,23 +22,6 @@ thousands the connections would find the memory that those have left behind.
 """
 SETTLE = 3.0
 """Seconds in which index and caches come to rest."""
-
-
-class Figure(NamedTuple):
-    """
-    One thing that was measured.
-
-    :param goal: it must not be above this.
-    """
-
-    name: str
-    measured: float
-    goal: float
-    unit: str
-
-    @property
-    def good(self) -> bool:
-        return self.measured <= self.goal
 
 
 def idle_connections(receiver: Receiver, number: int = 5_000) -> list[Figure]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from .sides import Figure, Side, by_turns
+from .goals import Figure
+from .sides import Side, by_turns
 
 ROUNDS = 6
 SECONDS = 2.5

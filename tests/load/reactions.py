@@ -16,11 +16,11 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from ..functional.harness import NOTING, Device, Receiver, noted, until
+from .goals import Figure, table
 from .neighbours import TROUBLES, beside
-from .sides import RATE, Figure, Side, by_turns
+from .sides import RATE, Side, by_turns
 
 REACTIONS = 50
 ROUNDS = 8
@@ -132,21 +132,6 @@ def _measured(what: str, measure: Callable[[Path], list[Figure]]) -> list[tuple[
     return [(figure, tries) for figure in found]
 
 
-def _table(found: list[tuple[Figure, int]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading, justify in (("FIGURE", "left"), ("MEASURED", "right"), ("AT MOST", "right"), ("", "left")):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
-    for figure, tries in found:
-        verdict = "reached" if figure.good else "MISSED"
-        table.add_row(
-            figure.name,
-            f"{figure.measured:,.1f} {figure.unit}".strip(),
-            f"{figure.goal:,.0f} {figure.unit}".strip(),
-            verdict if tries == 1 else f"{verdict} in try {tries}",
-        )
-    return table
-
-
 def main(words: list[str]) -> int:
     """Measure everything, or what is named by a part of its name."""
     measures = [("many rules", with_rules), ("plugins in trouble", in_trouble)]
@@ -157,7 +142,7 @@ def main(words: list[str]) -> int:
             for figure, tries in _measured(what, measure):
                 sys.stderr.write(f"load: {figure.name} {figure.measured:,.1f} {figure.unit}\n")
                 found.append((figure, tries))
-    Console(width=140).print(_table(found))
+    Console(width=140).print(table(found))
     return 0 if all(figure.good for figure, _ in found) else 1
 
 

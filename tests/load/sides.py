@@ -7,30 +7,12 @@ import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from ..functional.harness import Device, Receiver
 
 RATE = 100.0
 """Events a second."""
 _TICK = os.sysconf("SC_CLK_TCK")
-
-
-class Figure(NamedTuple):
-    """
-    One thing that was measured.
-
-    :param goal: it must not be above this.
-    """
-
-    name: str
-    measured: float
-    goal: float
-    unit: str
-
-    @property
-    def good(self) -> bool:
-        return self.measured <= self.goal
 
 
 class Side:
