@@ -25,22 +25,35 @@ class Schema(NamedTuple):
     """
     How the tables of one kind of file look, and how older ones become so.
 
-    :param name: of the ``.sql`` file in this package that makes the tables.
+    A new file goes the same way as an old one: what makes version 1, then every step.  So
+    both are the same, and what a step says is said once.
+
+    :param name: of the ``.sql`` file in this package that makes version 1.
     :param upgrades: SQL that makes version 2 of 1, 3 of 2 and so on.
+    :param derived: it can be made again, so that nobody keeps a copy of it before an upgrade.
     """
 
     name: str
     upgrades: tuple[str, ...] = ()
+    derived: bool = False
+
+    @classmethod
+    def of(cls, name: str, *, derived: bool = False) -> Schema:
+        """The schema of that name, with a step for each ``<name>-<version>.sql`` in this package."""
+        steps: list[str] = []
+        while (step := files(__package__) / f"{name}-{len(steps) + 2}.sql").is_file():
+            steps.append(step.read_text(encoding="utf-8"))
+        return cls(name, tuple(steps), derived)
 
     @property
     def version(self) -> int:
         """The version that this hikrecv writes."""
         return len(self.upgrades) + 1
 
-    @property
-    def sql(self) -> str:
-        """What makes the tables of that version."""
-        return (files(__package__) / f"{self.name}.sql").read_text(encoding="utf-8")
+    def since(self, version: int) -> list[str]:
+        """The steps from *version* to this one; 0 is a file without tables."""
+        first = (files(__package__) / f"{self.name}.sql").read_text(encoding="utf-8")
+        return [first, *self.upgrades][version:]
 
 
 def open_to_write(
@@ -56,7 +69,7 @@ def open_to_write(
     """
     if path != ":memory:":
         _refuse_newer(Path(path), schema)
-        _make(Path(path))
+        _make_new(Path(path))
     connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
     try:
         version_of(connection)
@@ -77,7 +90,8 @@ def open_to_read(path: Path, schema: Schema) -> sqlite3.Connection:
     With a live writer, or after one that was killed, its memory of the log
     (``-shm``) is used as it is; a file whose writer left properly is complete in
     itself and read as immutable.  Then a writer that starts meanwhile is not
-    noticed: look, and close.
+    noticed: look, and close.  One of an older version that is not derived is read as
+    it will be after its upgrade, which happens in memory.
 
     :raises StateTooNew: when a newer hikrecv made it.
     :raises StateError: when it is not there or cannot be looked at without repair.
@@ -97,6 +111,8 @@ def open_to_read(path: Path, schema: Schema) -> sqlite3.Connection:
         version = version_of(connection)
         if version > schema.version:
             raise _too_new(path, version, schema)
+        if version < schema.version and not schema.derived:
+            connection = _upgraded_in_memory(connection, schema)
     except BaseException as error:
         if connection is not None:
             connection.close()
@@ -175,9 +191,13 @@ def sync_directory(path: Path) -> None:
 
 
 def _make(path: Path) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+
+
+def _make_new(path: Path) -> None:
     """SQLite gives its ``-wal`` and ``-shm`` the mode of the file, so the file is made first."""
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        _make(path)
         sync_directory(path.parent)
     except FileExistsError:
         return
@@ -199,16 +219,61 @@ def _bring_up(connection: sqlite3.Connection, schema: Schema, path: Path | str) 
     version = version_of(connection)
     if version > schema.version:
         raise _too_new(path, version, schema)
-    steps = [schema.sql] if version == 0 else list(schema.upgrades[version - 1 :])
-    if not steps:
+    if version == schema.version:
         return
+    if version and not schema.derived:
+        _keep_copy(connection, Path(path), version)
+    _upgrade(connection, schema, version)
+
+
+def _upgrade(connection: sqlite3.Connection, schema: Schema, version: int) -> None:
+    """All steps in one transaction: a file is of one version or of the other."""
     stamp = f"UPDATE version SET version = {schema.version};"  # noqa: S608, a number of ours
     try:
-        connection.executescript("\n".join(["BEGIN IMMEDIATE;", *steps, stamp, "COMMIT;"]))
+        connection.executescript("\n".join(["BEGIN IMMEDIATE;", *schema.since(version), stamp, "COMMIT;"]))
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _keep_copy(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """
+    Copy the file to ``<name>.version-<version>``, on disk before this returns.
+
+    Nobody can make it again, and the hikrecv that wrote it refuses what becomes of it:
+    whoever goes back to that one puts the copy in its place.
+    """
+    copy, fresh = beside(path, f".version-{version}"), beside(path, f".version-{version}.new")
+    remove(fresh)
+    try:
+        _make(fresh)
+        connection.execute("VACUUM INTO ?", (str(fresh),))
+        descriptor = os.open(fresh, os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        fresh.rename(copy)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise StateError(
+            f"cannot copy {path} before it is upgraded to a newer version: {error.strerror}"
+        ) from None
+    finally:
+        remove(fresh)
+
+
+def _upgraded_in_memory(old: sqlite3.Connection, schema: Schema) -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        old.backup(connection)
+        _upgrade(connection, schema, version_of(connection))
+    except BaseException:
+        connection.close()
+        raise
+    old.close()
+    return connection
 
 
 def _too_new(path: Path | str, version: int, schema: Schema) -> StateTooNew:

@@ -20,7 +20,7 @@ from .fact import DEVICES, WINDOW, Fact, fact_of, microseconds
 from .row import COLUMNS, FACTS, PLACES, Row, bound
 from .seen import HOUR, Seen
 
-SCHEMA = Schema("index")
+SCHEMA = Schema.of("index", derived=True)
 
 SLICE = 5_000
 """How many rows go in one transaction when many are deleted: nobody waits longer for the index."""

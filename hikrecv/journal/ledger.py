@@ -17,7 +17,7 @@ from .writer import CURE, in_words
 
 __all__ = ["DeadLetter", "Ledger", "Place", "Try"]
 
-SCHEMA = Schema("ledger")
+SCHEMA = Schema.of("ledger")
 
 REMOVED = 7 * DAY
 """For so long a reaction that left the configuration keeps its place."""
