@@ -68,4 +68,7 @@ class _Unverified:
 @implementer(IOpenSSLClientConnectionCreator)
 class _Connections:
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
-        return SSL.Connection(CertificateOptions(verify=False).getContext(), None)
+        connection = SSL.Connection(CertificateOptions(verify=False).getContext(), None)
+        # Callbacks of Twisted's contexts look for the protocol here; not every version puts it there itself.
+        connection.set_app_data(tlsProtocol)
+        return connection

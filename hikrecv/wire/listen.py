@@ -31,6 +31,7 @@ BACKLOG = 4096
 """Connections that the kernel holds ready: after a power cut all devices come at once."""
 
 _TWISTEDS_BACKLOG = 50
+_SPOKEN = (b"http/1.1", b"http/1.0")
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -45,11 +46,28 @@ class Certificate:
 
         The context is made here, so that a key that does not fit shows before the old one is given up.
         """
-        self._context = options.getContext()
+        context: SSL.Context = options.getContext()
+        # Twisted's own choice asks the factory, and without an answer selects the empty name: to OpenSSL
+        # that is an internal error, and whoever offers anything (curl, browsers, requests) is refused.
+        context.set_alpn_select_callback(_spoken)
+        self._context = context
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """See `IOpenSSLServerConnectionCreator`."""
-        return SSL.Connection(self._context, None)
+        connection = SSL.Connection(self._context, None)
+        # Callbacks of Twisted's contexts look for the protocol here; not every version puts it there itself.
+        connection.set_app_data(protocol)
+        return connection
+
+
+def _spoken(connection: SSL.Connection, offered: list[bytes]) -> Any:
+    """
+    Choose from what a client *offered* by ALPN (RFC 7301).
+
+    Without anything that we speak the handshake goes on as if nothing had been offered: firmware
+    may offer anything and speak HTTP/1 all the same.
+    """
+    return next((name for name in _SPOKEN if name in offered), SSL.NO_OVERLAPPING_PROTOCOLS)
 
 
 class Doorway:

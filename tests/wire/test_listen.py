@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import resource
+import shutil
 import socket
 import ssl
+import subprocess
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -142,10 +146,16 @@ def talk(port: int, host: str = "127.0.0.1") -> bytes:
         return read(client)
 
 
-def talk_tls(port: int) -> tuple[bytes, bytes]:
-    """The answer, and the certificate that was shown."""
+def trusting() -> ssl.SSLContext:
+    """A client's side that takes any certificate."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def talk_tls(port: int) -> tuple[bytes, bytes]:
+    """The answer, and the certificate that was shown."""
+    context = trusting()
     plain = socket.create_connection(("127.0.0.1", port), timeout=5)
     with context.wrap_socket(plain) as client:
         client.sendall(POST)
@@ -264,6 +274,133 @@ async def test_a_certificate_that_cannot_be_used_is_a_plain_sentence(factory, tm
         with pytest.raises(ListenError, match="see its port, privateKey and certKey"):
             listening(Listener(f"ssl:0:privateKey={wrong}:certKey={cert}", factory, reactor))
     assert key.exists()
+
+
+# -- clients that say by ALPN what they speak ------------------------------------------
+
+
+def offering(*names: str) -> Callable[[int], tuple[str | None, bytes]]:
+    """A client that offers *names*: what was chosen, and the answer."""
+
+    def ask(port: int) -> tuple[str | None, bytes]:
+        context = trusting()
+        context.set_alpn_protocols(list(names))
+        plain = socket.create_connection(("127.0.0.1", port), timeout=5)
+        with context.wrap_socket(plain) as client:
+            client.sendall(POST)
+            return client.selected_alpn_protocol(), read(client)
+
+    return ask
+
+
+@pytest.fixture
+def tls_listener(factory, tmp_path) -> Iterator[Listener]:
+    from twisted.internet import reactor
+
+    key, cert = certificate(tmp_path, "localhost")
+    listener = Listener(f"ssl:0:interface=127.0.0.1:privateKey={key}:certKey={cert}", factory, reactor)
+    listening(listener)
+    yield listener
+    pytest_twisted.blockon(listener.stopService())
+
+
+@TWISTEDS_OWN
+@pytest.mark.functional
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        (("http/1.1",), "http/1.1"),
+        (("h2", "http/1.1"), "http/1.1"),
+        (("http/1.0",), "http/1.0"),
+        (("h2",), None),
+        (("spdy/1", "x" * 200), None),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_a_client_that_offers_alpn_is_answered(tls_listener, tmp_path, offered, chosen):
+    for round_ in ("as it was started", "with a renewed certificate"):
+        name, answer = await deferToThread(offering(*offered), number(tls_listener))
+
+        assert (name, answer[:15]) == (chosen, b"HTTP/1.1 200 OK"), round_
+        certificate(tmp_path, "renewed")
+        tls_listener.renew()
+
+
+@TWISTEDS_OWN
+@pytest.mark.functional
+@pytest_twisted.ensureDeferred
+async def test_pythons_own_https_client_is_answered(tls_listener, pushes):
+    def ask() -> int:
+        client = http.client.HTTPSConnection("127.0.0.1", number(tls_listener), timeout=5, context=alpn)
+        client.request("POST", "/", b"{}")
+        status = client.getresponse().status
+        client.close()
+        return status
+
+    alpn = trusting()
+    alpn.set_alpn_protocols(["http/1.1"])
+
+    assert await deferToThread(ask) == 200
+    assert [push.body for push in pushes] == [b"{}"]
+
+
+@TWISTEDS_OWN
+@pytest.mark.functional
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+@pytest_twisted.ensureDeferred
+async def test_requests_is_answered(tls_listener, pushes):
+    requests = pytest.importorskip("requests", reason="requests is not installed")
+
+    def ask() -> int:
+        url = f"https://127.0.0.1:{number(tls_listener)}/"
+        with requests.Session() as session:
+            return session.post(url, data=b"{}", verify=False, timeout=5).status_code
+
+    assert await deferToThread(ask) == 200
+    assert [push.body for push in pushes] == [b"{}"]
+
+
+@TWISTEDS_OWN
+@pytest.mark.functional
+@pytest_twisted.ensureDeferred
+async def test_curl_with_its_default_protocols_is_answered(tls_listener, pushes):
+    curl = shutil.which("curl")
+    if curl is None:
+        pytest.skip("curl is not installed")
+    url = f"https://127.0.0.1:{number(tls_listener)}/"
+    words = [curl, "-sSk", "--noproxy", "*", "--max-time", "10", "-w", "%{http_code}", "-d", "{}", url]
+
+    done = await deferToThread(subprocess.run, words, capture_output=True, check=False, timeout=30)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"200", b"")
+    assert [push.body for push in pushes] == [b"{}"]
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
+
+
+@TWISTEDS_OWN
+@pytest.mark.functional
+@pytest_twisted.ensureDeferred
+async def test_a_browser_is_answered(tls_listener, tmp_path):
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip("no Chromium is installed")
+    watch = tls_listener.factory.intake.watch
+    url = f"https://127.0.0.1:{number(tls_listener)}/"
+    words = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors"]
+    words += [
+        "--no-proxy-server",
+        "--disable-background-networking",
+        f"--user-data-dir={tmp_path / 'browser'}",
+    ]
+
+    done = await deferToThread(
+        subprocess.run, [*words, "--dump-dom", url], capture_output=True, check=False, timeout=50
+    )
+
+    assert watch.counts["answered 200"] >= 1, done.stderr[-2000:]
+    assert b"ERR_" not in done.stdout
 
 
 @pytest.mark.functional
