@@ -18,7 +18,7 @@ class HikrecvError(Exception):
     status: ClassVar[int | None] = None
     """The HTTP status that a device is told, where the error ends in an answer."""
     exit_code: ClassVar[int] = 1
-    """What a command exits with: 1 said no, 2 usage, 3 state or config."""
+    """What a command exits with; `docs/reference/exit-codes-and-errors.md` has them all."""
 
     def __str__(self) -> str:
         return super().__str__() or (self.__doc__ or "").strip()
@@ -55,6 +55,12 @@ class ListenError(HikrecvError):
     """The receiver could not listen on a port."""
 
     exit_code = 3
+
+
+class PortUnavailable(ListenError):
+    """A port or an address is not available now; it may be later, so a service manager may try again."""
+
+    exit_code = 5
 
 
 class StateError(HikrecvError):

@@ -54,7 +54,7 @@ class Monitor:
             listener.privilegedStartService()
         except ListenError as error:
             reason = str(error).removeprefix(f"cannot listen on {listener.endpoint}: ")
-            raise ListenError(f"cannot listen on {listener.endpoint} for metrics: {reason}") from error
+            raise type(error)(f"cannot listen on {listener.endpoint} for metrics: {reason}") from error
         self._port = listener.port
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import socket
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,7 +21,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from ..config import Config
-from ..errors import ConfigError, ListenError
+from ..errors import ConfigError, ListenError, PortUnavailable
 from .admission import Admission
 from .budget import Budget
 from .connection import PushFactory
@@ -179,7 +180,8 @@ class Listener(Service):
         except ListenError:
             raise
         except Exception as error:  # endpoints are plugins: they raise what they like
-            raise ListenError(_in_words(self.endpoint, error)) from error
+            kind = PortUnavailable if _may_pass(error) else ListenError
+            raise kind(_in_words(self.endpoint, error)) from error
         return results[0]  # type: ignore[no-any-return]
 
 
@@ -298,6 +300,17 @@ def raise_file_limit() -> int:
     return hard
 
 
+_NOT_NOW = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENETDOWN, errno.ENETUNREACH})
+"""The port is taken, or the machine does not have that address yet: somebody else decides when that ends."""
+
+
+def _may_pass(error: Exception) -> bool:
+    if not isinstance(error, CannotListenError):
+        return False
+    # An address such as fe80::1%eth1 cannot even be read before its interface is there.
+    return error.socketError.errno in _NOT_NOW or isinstance(error.socketError, socket.gaierror)
+
+
 def _in_words(endpoint: str, error: Exception) -> str:
     if isinstance(error, CannotListenError):
         return f"cannot listen on {endpoint}: {_cure(error.socketError)}"
@@ -316,5 +329,9 @@ def _cure(error: Exception) -> str:
     if number == errno.EACCES:
         return "ports below 1024 are for root; choose a higher one, or grant CAP_NET_BIND_SERVICE"
     if number == errno.EADDRNOTAVAIL:
-        return "this machine does not have that address; correct `interface`"
+        return "this machine does not have that address now; wait for its network, or correct `interface`"
+    if isinstance(error, socket.gaierror):
+        return "its `interface` is no address that this machine has now; wait for its network, or correct it"
+    if number == errno.EINVAL:
+        return "the address does not fit; one that begins with fe80 needs its interface, such as fe80::1%eth0"
     return str(getattr(error, "strerror", None) or error)

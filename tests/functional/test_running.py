@@ -133,10 +133,10 @@ def _may_run(uid: int) -> bool:
 # -- what it refuses --------------------------------------------------------------------
 
 
-def refusal(way: str, *words: str) -> str:
-    """What it says when it does not start: one sentence and exit code 3."""
+def refusal(way: str, *words: str, code: int = 3) -> str:
+    """What it says when it does not start: one sentence and the exit code."""
     done = subprocess.run(command(way, *words), capture_output=True, text=True, timeout=BOUND, check=False)
-    assert done.returncode == 3, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     (sentence,) = done.stderr.splitlines()
     assert sentence.startswith("hikrecv: ")
@@ -149,10 +149,22 @@ def test_a_port_that_is_taken_is_one_sentence(way: str, tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         other = f"tcp:{port}:interface=127.0.0.1"
 
-        said = refusal(way, "--state-dir", str(tmp_path / "state"), "--port", LISTEN, "--port", other)
+        said = refusal(way, "--state-dir", str(tmp_path / "state"), "--port", LISTEN, "--port", other, code=5)
 
     assert f"cannot listen on tcp:{port}" in said
     assert "another program listens there" in said
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("address", ["192.0.2.7", "fe80\\:\\:1%eth97"])
+def test_an_address_that_is_not_there_yet_is_one_sentence_and_may_be_tried_again(
+    way: str, address: str, tmp_path: Path
+) -> None:
+    endpoint = f"tcp:0:interface={address}"
+
+    said = refusal(way, "--state-dir", str(tmp_path / "state"), "--port", endpoint, code=5)
+
+    assert "wait for its network, or correct" in said
 
 
 @pytest.mark.parametrize("way", ["hikrecv run", "twistd"])
@@ -163,7 +175,7 @@ def test_a_port_for_metrics_that_is_taken_is_one_sentence(way: str, tmp_path: Pa
         metrics = f'[metrics]\nlisten = "tcp:{port}:interface=127.0.0.1"\n'
         config.write_text(f'state_dir = "state"\n[[listen]]\nendpoint = "{LISTEN}"\n{metrics}')
 
-        said = refusal(way, "--config", str(config))
+        said = refusal(way, "--config", str(config), code=5)
 
     assert f"cannot listen on tcp:{port}:interface=127.0.0.1 for metrics" in said
 
