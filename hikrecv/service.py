@@ -45,6 +45,7 @@ from .receiver import Receiver
 from .silence import Silence
 from .state import State
 from .storage import Storage
+from .systemd import ServiceManager
 from .upkeep import Upkeep
 from .wire import listen
 from .wire.watch import Tally
@@ -67,6 +68,7 @@ class ReceiverService(Service):
     :param path: the file that it was read from, for a reload; None without one.
     :param ports: what was listened to instead of what the file says, also after a reload.
     :param on_broken: called with an exit code when the receiver must not go on.
+    :param manager: who is told when it is ready, reloads and stops; None for nobody.
     """
 
     def __init__(
@@ -79,7 +81,9 @@ class ReceiverService(Service):
         path: Path | None = None,
         ports: Sequence[str] = (),
         on_broken: Callable[[int], object] = lambda code: None,
+        manager: ServiceManager | None = None,
     ) -> None:
+        self._manager = manager or ServiceManager(reactor)
         self.parts, self.tools, self.state = parts, tools, state
         self.metrics, self.watch = Metrics(), Tally()
         self.monitor = Monitor(self)
@@ -124,6 +128,11 @@ class ReceiverService(Service):
         endpoints = [each.endpoint for each in self.listeners.listeners]
         self.greeting.start(endpoints, self.listeners.addresses())
         self._catch(("SIGHUP",), self._on_hangup)
+        self._tell_ready()
+
+    def _tell_ready(self) -> None:
+        addresses = ", ".join(self.listeners.addresses())
+        self._manager.ready(f"listening on {addresses}; state in {self.state.root}")
 
     def _open(self, parts: Parts) -> None:
         storage, reactor = self.storage, self.reactor
@@ -174,6 +183,7 @@ class ReceiverService(Service):
     def stopService(self) -> Deferred[None]:
         """Drain: no more connections, requests under way, running reactions, journal; each within a bound."""
         super().stopService()  # type: ignore[no-untyped-call]
+        self._manager.stopping()
         return Deferred.fromCoroutine(self._drain())
 
     async def _drain(self) -> None:
@@ -193,6 +203,7 @@ class ReceiverService(Service):
         await _quietly(self.storage.close)
         await _quietly(self.tools.agents.close)
         self._lock.release()
+        self._manager.close()
         _log.info("stopped; everything that was acknowledged is on disk")
 
     # -- what changes while it runs --------------------------------------------
@@ -207,7 +218,12 @@ class ReceiverService(Service):
 
         A configuration that is wrong changes nothing.  :raises ConfigError: with what is wrong.
         """
-        return Deferred.fromCoroutine(self._reload())
+        self._manager.reloading()
+        return Deferred.fromCoroutine(self._reload()).addBoth(self._reloaded)
+
+    def _reloaded(self, result: Any) -> Any:
+        self._tell_ready()
+        return result
 
     async def _reload(self) -> Sequence[str]:
         self.listeners.renew()

@@ -24,6 +24,7 @@ from .logs import observer, of_twistd
 from .memory import tune
 from .service import ReceiverService
 from .state import find
+from .systemd import ServiceManager
 
 SWITCH = 0.001
 """Seconds; with the interpreter's own 5 ms an answer would wait for 20 beside a plugin that computes."""
@@ -52,7 +53,7 @@ class Options(usage.Options):
 
 
 def makeService(options: Options) -> IService:
-    """The receiver, when everything that it needs is there; else one sentence each, and exit code 3."""
+    """The receiver, when everything that it needs is there; else one sentence each, and an exit code."""
     from twisted.internet import reactor
 
     parent: Any = options.parent or {}
@@ -135,7 +136,14 @@ def make(
     with Lock(state.root):
         _give_away(state.lock, uid, gid)
     service = ReceiverService(
-        parts, tools, state, reactor, path=path, ports=ports, on_broken=lambda code: _stop(reactor, code)
+        parts,
+        tools,
+        state,
+        reactor,
+        path=path,
+        ports=ports,
+        on_broken=lambda code: _stop(reactor, code),
+        manager=ServiceManager.of(os.environ, reactor),
     )
     # Here and not only in privilegedStartService: twistd has daemonised by then, and could
     # tell nobody but a log file that a port is taken.  Nothing is read before the start.

@@ -16,6 +16,7 @@ from hikrecv.journal.lock import Lock
 from hikrecv.state import State
 
 from .asking import ask, ledger_to_read
+from .group import Group
 from .options import Where, state_options, where_options
 from .replay import Told, folder_of
 from .work import hear_plugins, on_the_reactor
@@ -24,7 +25,7 @@ ID = click.IntRange(1, 2**63 - 1)
 """What SQLite takes for one."""
 
 
-@click.group()
+@click.group(cls=Group)
 @state_options
 def command(state_dir: str | None, config_file: str | None) -> None:
     """Look at what was refused for good, try it again, or drop it."""

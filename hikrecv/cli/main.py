@@ -14,6 +14,8 @@ import click
 import hikrecv
 from hikrecv.errors import HikrecvError
 
+from .group import Group
+
 # name -> the module that holds it; a module is imported when its command is used.
 COMMANDS = {
     "run": "run",
@@ -34,11 +36,13 @@ COMMANDS = {
     "plugins": "plugins",
     "plugin": "plugin",
     "check": "check",
+    "example": "example",
+    "service": "service",
     "simulate": "simulate",
 }
 
 
-class Lazy(click.Group):
+class Lazy(Group):
     """Knows the commands by name, ours and those of plugins (entry points ``hikrecv.commands``)."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -85,7 +89,7 @@ def command() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; exits 0 well, 1 said no, 2 usage, 3 state or config."""
+    """Run the command line; exits 0 well, else as `HikrecvError.exit_code` says."""
     try:
         ended = command.main(arguments, standalone_mode=False)
         # A command that says no by click's `Exit`: what it raised comes back as a number.

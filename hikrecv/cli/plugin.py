@@ -13,13 +13,15 @@ import click
 from hikrecv.errors import HikrecvError
 from hikrecv.reactions.plugins import find
 
+from .group import Group
+
 GIVEN = "yours"
 """The name of the plugin in the templates: they are a working package themselves."""
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 40
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Begin a plugin of your own."""
 

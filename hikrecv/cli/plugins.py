@@ -13,10 +13,11 @@ from hikrecv.errors import PluginError
 from hikrecv.reactions.plugins import Plugin, Plugins, find
 from hikrecv.reactions.settings import Row, describe
 
+from .group import Group
 from .options import read_config, state_options
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @state_options
 @click.option("--only", multiple=True, metavar="NAME", help="Look at nothing else (repeatable).")
 @click.option("--without", multiple=True, metavar="NAME", help="Do not look at this one (repeatable).")

@@ -18,11 +18,12 @@ from hikrecv.reactions.status import Status
 from hikrecv.state import State
 
 from .asking import ask, ledger_to_read
+from .group import Group
 from .options import Where, existing_state, read_config, state_options, where_options
 from .watching import again
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @state_options
 @click.option("--watch", is_flag=True, help="Look again every two seconds, until Ctrl-C.")
 @click.option(

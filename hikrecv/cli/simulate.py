@@ -14,12 +14,13 @@ from hikrecv.testing.message import Message
 from hikrecv.testing.profiles import Identity, profiles
 from hikrecv.testing.profiles.deepinview import vendor_note
 
+from .group import Group
 from .work import on_the_reactor
 
 TO = "http://127.0.0.1:8089/"
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Send what real devices send: one message, a file, or a crowd of devices."""
 

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from docs_pages import DOCS, ROOT, Block, blocks
 from twisted.internet.task import Clock
 
 from hikrecv import config as configuration
 from hikrecv.assembly import Parts, Tools, check
+from hikrecv.cli.main import command as hikrecv
 from hikrecv.isapi.decode import Decoder
 from hikrecv.isapi.event import Event
 from hikrecv.reactions.plugins import find
@@ -209,10 +211,10 @@ def test_the_enricher_of_the_page_adds_what_a_rule_can_ask_for(
 
 @pytest.mark.functional
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
-def test_systemd_takes_the_unit(tmp_path: Path) -> None:
-    text = (ROOT / "conf/hikrecv.service").read_text("utf-8")
+@pytest.mark.parametrize("more", [(), ("--state-dir", "/srv/%n of $HOME", "--user", "daemon")])
+def test_systemd_takes_the_unit_that_is_printed(tmp_path: Path, more: tuple[str, ...]) -> None:
     unit = tmp_path / "hikrecv.service"
-    unit.write_text(text.replace("/opt/hikrecv/bin/hikrecv", sys.executable))
+    unit.write_text(CliRunner().invoke(hikrecv, ["service", "unit", *more]).output)
 
     done = subprocess.run(
         ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=30, check=False
