@@ -58,7 +58,7 @@ def show_list(where: Where, name: str | None, form: str) -> None:
         return
     from datetime import datetime, timezone
 
-    from .table import local, show, table
+    from .table import Column, local, show, table
 
     rows = [
         (
@@ -71,7 +71,15 @@ def show_list(where: Where, name: str | None, form: str) -> None:
         )
         for letter in letters
     ]
-    show(table(("ID", "REACTION", "EVENT", "SINCE", "ATTEMPTS", "WHY"), rows))
+    columns = (
+        Column("ID"),
+        Column("REACTION"),
+        Column("EVENT", drop=1),
+        Column("SINCE", drop=2),
+        Column("ATTEMPTS", drop=3),
+        Column("WHY", wraps=True, least=24),
+    )
+    show(table(columns, rows))
 
 
 @command.command()

@@ -32,7 +32,7 @@ from hikrecv.greeting import own_address
 from hikrecv.isapi.words import visible
 from hikrecv.state import State
 
-from .table import event_cells
+from .table import event_cells, print_line
 
 CONFIG = """\
 # The demo's configuration: see conf/hikrecv.toml for every key.
@@ -151,10 +151,7 @@ class Demo:
 
         for _, events in archive.follow(1, pause):
             for event in events:
-                cells = (
-                    cell if isinstance(cell, Text) else Text(visible(cell)) for cell in event_cells(event)
-                )
-                self.console.print(Text("  ").join(cells), soft_wrap=True)
+                print_line(self.console, event_cells(event))
 
     def _tell_reactions(self, seen: dict[str, tuple[str, int]]) -> None:
         """Say what the reactions did since the last look."""

@@ -19,6 +19,8 @@ from hikrecv.state import State
 from .options import existing_state, read_config, state_options
 from .watching import again
 
+_TURNED_AWAY = ("TURNED AWAY", "TIMES", "LAST", "ANSWER")
+
 
 @click.command()
 @state_options
@@ -73,27 +75,27 @@ def _silent(seen: Seen) -> bool:
 
 
 def _print(seen: Sequence[Seen], turned_away: Sequence[dict[str, Any]]) -> None:
-    from .table import show, table
+    from .table import Column, show, table
 
     if not seen and not turned_away:
         click.echo("no device has sent anything yet")
     if seen:
         columns = (
-            "DEVICE",
-            "ADDRESS",
-            "TRUST",
-            "LAST PUSH",
-            "EVENTS",
-            "AN HOUR",
-            "FAMILIES",
-            "CHANNELS",
-            "CLOCK",
-            "ODD",
+            Column("DEVICE", wraps=True),
+            Column("ADDRESS", drop=1),
+            Column("TRUST", drop=4),
+            Column("LAST PUSH", wraps=True),
+            Column("EVENTS", wraps=True, least=6),
+            Column("AN HOUR", drop=6),
+            Column("FAMILIES", wraps=True, drop=5),
+            Column("CHANNELS", wraps=True, drop=7),
+            Column("CLOCK", wraps=True, least=8, drop=2),
+            Column("ODD", wraps=True, drop=3),
         )
         show(table(columns, map(_cells, seen)))
     if turned_away:
         click.echo()
-        show(table(("TURNED AWAY", "TIMES", "LAST", "ANSWER", "WHY"), map(_refusal, turned_away)))
+        show(table((*_TURNED_AWAY, Column("WHY", wraps=True, least=20)), map(_refusal, turned_away)))
 
 
 def _cells(seen: Seen) -> tuple[str, ...]:

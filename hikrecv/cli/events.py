@@ -93,7 +93,7 @@ def _line(event: Event, data: bool) -> bytes:
 def _print_table(archive: Archive, since: int | None, without: tuple[str, ...], follow: bool) -> bool:
     from rich.console import Console
 
-    from .table import EVENT_COLUMNS, event_cells, show, table
+    from .table import EVENT_COLUMNS, event_cells, print_line, show, table
 
     found = archive.latest(LATEST, without) if since is None else _since(archive, since, without)
     if found or not follow:
@@ -105,8 +105,7 @@ def _print_table(archive: Archive, since: int | None, without: tuple[str, ...], 
     for _, events in archive.follow(archive.journal.last + 1, _pause):
         for event in events:
             if event.family not in without:
-                cells = event_cells(event)
-                console.print(*cells, sep="  ", markup=False, highlight=False, soft_wrap=True)
+                print_line(console, event_cells(event))
     return False
 
 

@@ -30,9 +30,10 @@ def command(name: str | None) -> None:
             raise HikrecvError(f"there is no example {name}{cure}")
         click.echo(found.read_text("utf-8"), nl=False)
         return
-    from .table import show, table
+    from .table import Column, show, table
 
-    show(table(("EXAMPLE", "WHAT IT DOES"), [(each, _about(file)) for each, file in known.items()]))
+    columns = (Column("EXAMPLE"), Column("WHAT IT DOES", wraps=True))
+    show(table(columns, [(each, _about(file)) for each, file in known.items()]))
 
 
 def _shipped() -> Iterator[Traversable]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import click
+import msgspec
 from rich.text import Text
 
 from hikrecv.config import Config
 from hikrecv.errors import PluginError
+from hikrecv.isapi.words import visible_json
 from hikrecv.reactions.plugins import Plugin, Plugins, find
 from hikrecv.reactions.settings import Row, describe
 
@@ -22,6 +25,14 @@ from .options import read_config, state_options
 @click.option("--only", multiple=True, metavar="NAME", help="Look at nothing else (repeatable).")
 @click.option("--without", multiple=True, metavar="NAME", help="Do not look at this one (repeatable).")
 @click.option("--strict", is_flag=True, help="Exit with 3 when any is broken; for CI.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="For people or for programs.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -30,6 +41,7 @@ def command(
     only: tuple[str, ...],
     without: tuple[str, ...],
     strict: bool,
+    form: str,
 ) -> None:
     """
     List the plugins that are installed, and who uses them.
@@ -43,13 +55,38 @@ def command(
     if missing:
         plugins.get(missing[0])
     if ctx.invoked_subcommand is None:
-        _print(plugins, config)
+        if form == "json":
+            click.echo(visible_json(msgspec.json.encode(_records(plugins, config)).decode()))
+        else:
+            _print(plugins, config)
         if strict and plugins.failures:
             raise click.exceptions.Exit(PluginError.exit_code)
 
 
+def _records(plugins: Plugins, config: Config) -> list[dict[str, Any]]:
+    """Every plugin with the same fields, and ``broken``: why it cannot be used, or null."""
+    whole = [
+        {
+            "name": plugin.name,
+            "origin": plugin.origin,
+            "hooks": list(plugin.hooks),
+            "used_by": list(_users(plugin, config)),
+            "acts": plugin.acts,
+            "delivery": plugin.delivery,
+            "broken": None,
+        }
+        for plugin in plugins.load_all()
+    ]
+    nothing = {"hooks": [], "used_by": [], "acts": False, "delivery": None}
+    broken = [
+        {"name": failure.name, "origin": failure.origin, **nothing, "broken": failure.reason}
+        for failure in plugins.failures
+    ]
+    return whole + broken
+
+
 def _print(plugins: Plugins, config: Config) -> None:
-    from .table import show, table
+    from .table import Column, show, table
 
     rows: list[Sequence[str | Text]] = [_row(plugin, config) for plugin in plugins.load_all()]
     for failure in plugins.failures:
@@ -58,7 +95,14 @@ def _print(plugins: Plugins, config: Config) -> None:
     if not rows:
         click.echo("no plugin is installed; try: pip install hikrecv-lines")
         return
-    show(table(("PLUGIN", "FROM", "HOOKS", "USED BY", ""), rows))
+    columns = (
+        Column("PLUGIN"),
+        Column("FROM", wraps=True, drop=2),
+        Column("HOOKS", wraps=True, drop=1),
+        Column("USED BY", wraps=True),
+        Column("", wraps=True, least=16),
+    )
+    show(table(columns, rows))
 
 
 def _row(plugin: Plugin, config: Config) -> Sequence[str | Text]:
@@ -86,7 +130,7 @@ def _users(plugin: Plugin, config: Config) -> Iterator[str]:
 @click.pass_obj
 def show_one(plugins: Plugins, name: str) -> None:
     """Show what the plugin NAME does, and its settings with meaning and default."""
-    from .table import show, table
+    from .table import Column, show, table
 
     plugin = plugins.get(name)
     said = inspect.getdoc(plugin.subject) or ""
@@ -95,14 +139,22 @@ def show_one(plugins: Plugins, name: str) -> None:
     if not rows:
         click.echo("It has no settings of its own.")
     else:
-        show(table(("KEY", "TYPE", "DEFAULT", "MEANING"), map(_setting, rows)))
+        columns = (
+            Column("KEY"),
+            Column("TYPE", wraps=True),
+            Column("DEFAULT", wraps=True),
+            Column("MEANING", wraps=True, least=24),
+        )
+        show(table(columns, map(_setting, rows)))
     click.echo(
         f'\n[reactions.my-{name}]\nplugin = "{name}"' + "".join(f"\n{row.key} = ..." for row in _needed(rows))
     )
 
 
 def _setting(row: Row) -> Sequence[str]:
-    return row.key, row.type, "(required)" if row.default is None else row.default, row.meaning
+    # With room after the commas, so that a long list can be broken there.
+    default = "(required)" if row.default is None else row.default.replace('","', '", "')
+    return row.key, row.type, default, row.meaning
 
 
 def _needed(rows: Sequence[Row]) -> list[Row]:

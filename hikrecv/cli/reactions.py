@@ -101,21 +101,21 @@ def _waited(archive: Archive, seq: int) -> float:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    from .table import show, table
+    from .table import Column, show, table
 
     if not rows:
         click.echo("no reaction is configured; see `hikrecv plugins`")
         return
     columns = (
-        "REACTION",
-        "PLUGIN",
-        "STATE",
-        "POSITION",
-        "LAG",
-        "LAST SUCCESS",
-        "ATTEMPTS",
-        "DEAD",
-        "LAST ERROR",
+        Column("REACTION"),
+        Column("PLUGIN", drop=2),
+        Column("STATE"),
+        Column("POSITION", drop=4),
+        Column("LAG", wraps=True, least=6),
+        Column("LAST SUCCESS", wraps=True, drop=1),
+        Column("ATTEMPTS", drop=3),
+        Column("DEAD"),
+        Column("LAST ERROR", wraps=True, least=24),
     )
     show(table(columns, map(_cells, rows)))
 

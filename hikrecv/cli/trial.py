@@ -13,7 +13,6 @@ from rich.console import Console
 from hikrecv.config import Common, Config
 from hikrecv.errors import HikrecvError
 from hikrecv.isapi.event import Event
-from hikrecv.isapi.words import visible
 from hikrecv.offline import Offline
 from hikrecv.reactions.filter import compile_filter
 from hikrecv.reactions.rehearsal import Rehearsal
@@ -22,7 +21,7 @@ from hikrecv.reactions.rule import Rule
 from .options import existing_state, read_config, state_options
 from .progress import bar
 from .replay import folder_of
-from .table import event_cells
+from .table import event_cells, print_line
 from .work import hear_plugins, on_the_reactor
 
 Judge = Callable[[Event], str | None]
@@ -101,7 +100,7 @@ async def _look(
                 continue
             ends[end] += 1
             said = end or await call(event)
-            console.print(*event_cells(event), visible(said), sep="  ", markup=False, soft_wrap=True)
+            print_line(console, (*event_cells(event), said))
     others = "".join(f", {count} {end}" for end, count in ends.items() if end)
     click.echo(f"{ends['']} of {seen} events would be handed over{others}")
 
