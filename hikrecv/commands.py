@@ -28,6 +28,7 @@ class Commands:
             "reactions.pause": lambda name: self._service.dispatch.pause(name),
             "reactions.resume": lambda name: self._service.dispatch.resume(name),
             "reactions.rewind": lambda name, to: self._service.dispatch.rewind(name, to),
+            "reactions.release": self.release,
             "reactions.forget": lambda name: self._service.dispatch.forget(name),
             "dead_letters.retry": self.retry,
             "dead_letters.drop": self.drop,
@@ -47,13 +48,12 @@ class Commands:
         }
 
     def reactions(self) -> list[Any]:
-        """Where each reaction stands, with what a paused one does not know yet that it has lost."""
-        lost = self._service.upkeep.lost
-        rows = (
-            msgspec.structs.replace(row, lost=max(row.lost, lost.get(row.name, 0)))
-            for row in self._service.dispatch.status()
-        )
-        return [msgspec.to_builtins(row) for row in rows]
+        """Where each reaction stands, and what it holds back of the journal."""
+        return [msgspec.to_builtins(row) for row in self._service.reactions()]
+
+    def release(self, name: str) -> int:
+        """Let go of what a reaction waits for, until it has caught up; how many bytes that is."""
+        return self._service.storage.holding.release(name).bytes
 
     async def retry(self, letter: int, act: bool = False) -> Any:
         """Hand a dead letter over once more; what became of it."""

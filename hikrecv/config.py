@@ -204,6 +204,7 @@ class Common(_Table, frozen=True, kw_only=True):
 
     plugin: str
     enabled: bool = True
+    hold: Literal["budget", "always"] = "budget"
     when: str = ""
     families: tuple[str, ...] = ()
     schedule: tuple[Schedule, ...] = ()

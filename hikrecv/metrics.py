@@ -127,23 +127,40 @@ class _Text(Resource):
         return text
 
 
-def pages(metrics: Metrics, healthy: Callable[[], str], ready: Callable[[], str]) -> Resource:
+def pages(
+    metrics: Metrics,
+    healthy: Callable[[], str],
+    receiving: Callable[[], Sequence[str]],
+    delivery: Callable[[], Sequence[str]],
+) -> Resource:
     """
-    ``/metrics``, ``/healthz`` and ``/readyz``.
+    ``/metrics``, ``/healthz``, ``/readyz`` and ``/deliveryz``.
+
+    The last two list all troubles, and differ in which of them make a 503.
 
     :param healthy: "" or why a supervisor should start the receiver again.
-    :param ready: "" or why no device should be sent here now.
+    :param receiving: why no device should be sent here now; nothing when all is well.
+    :param delivery: what keeps reactions from their events.
     """
 
-    def verdict(problem: Callable[[], str]) -> Callable[[], tuple[int, bytes]]:
+    def health() -> tuple[int, bytes]:
+        reason = healthy()
+        return (503, f"{reason}\n".encode()) if reason else (200, b"ok\n")
+
+    def verdict(
+        counts: Callable[[], Sequence[str]], others: Callable[[], Sequence[str]]
+    ) -> Callable[[], tuple[int, bytes]]:
         def answer() -> tuple[int, bytes]:
-            reason = problem()
-            return (503, f"{reason}\n".encode()) if reason else (200, b"ok\n")
+            reasons = counts()
+            lines = [*(reasons or ["ok"]), *others()]
+            return 503 if reasons else 200, "".join(f"{line}\n" for line in lines).encode()
 
         return answer
 
+    plain = b"text/plain; charset=utf-8"
     root = Resource()
     root.putChild(b"metrics", _Text(lambda: (200, metrics.text())))
-    root.putChild(b"healthz", _Text(verdict(healthy), b"text/plain; charset=utf-8"))
-    root.putChild(b"readyz", _Text(verdict(ready), b"text/plain; charset=utf-8"))
+    root.putChild(b"healthz", _Text(health, plain))
+    root.putChild(b"readyz", _Text(verdict(receiving, delivery), plain))
+    root.putChild(b"deliveryz", _Text(verdict(delivery, receiving), plain))
     return root

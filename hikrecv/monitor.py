@@ -14,6 +14,7 @@ from twisted.web.server import Site
 from .errors import ListenError
 from .journal.seen import Seen
 from .metrics import Sample, pages
+from .reactions.status import TROUBLED
 from .wire.listen import Listener, where
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Monitor:
         endpoint = self._service.parts.config.metrics.listen
         if endpoint is None or self._port is not None:
             return
-        site: Any = _Quiet(pages(self._service.metrics, self.unhealthy, self.not_ready))  # type: ignore[no-untyped-call]
+        site: Any = _Quiet(pages(self._service.metrics, self.unhealthy, self.receiving, self.delivery))  # type: ignore[no-untyped-call]
         # Opened as a device's port is, for the same sentences when it cannot be.
         listener = Listener(endpoint, site, self._service.reactor)
         try:
@@ -68,14 +69,20 @@ class Monitor:
 
     def unhealthy(self) -> str:
         """Why the receiver should be started again, or ""."""
-        since = time.monotonic() - self._service.upkeep.ticked
+        since = self._service.reactor.seconds() - self._service.upkeep.ticked
         if since > STUCK:
             return f"the reactor was stuck for {since:.1f} s"
         return self._service.storage.journal.status().broken
 
-    def not_ready(self) -> str:
-        """Why devices should not be sent here now, or ""."""
-        return self.unhealthy() or self._service.storage.journal.status().full
+    def receiving(self) -> list[str]:
+        """Why a push could not be kept now; a slow reaction is no reason."""
+        why = self.unhealthy() or self._service.storage.journal.status().full
+        return [why] if why else []
+
+    def delivery(self) -> list[str]:
+        """Which reactions lose events, are blocked, hold or have no place, each in a sentence."""
+        rows = self._service.reactions()
+        return [f"{row.name} is {row.state}: {row.reason}" for row in rows if row.state in TROUBLED]
 
     def _wire(self) -> Iterable[Sample]:
         watch = self._service.watch
@@ -103,7 +110,7 @@ class Monitor:
         yield Sample("index_behind", "Pushes that have no rows yet", "gauge", {(): behind})
 
     def _reactions(self) -> Iterable[Sample]:
-        rows = self._service.dispatch.status()
+        rows = self._service.reactions()
         label = ("reaction",)
         for name, meaning, kind, field in (
             ("reaction_lag_events", "Pushes above the cursor", "gauge", "lag_events"),
@@ -111,6 +118,8 @@ class Monitor:
             ("reaction_done", "Events done in this life", "counter", "done"),
             ("reaction_attempts", "Attempts of the event being tried", "gauge", "attempts"),
             ("reaction_dead_letters", "Dead letters waiting", "gauge", "dead"),
+            ("reaction_held_bytes", "What it holds back of the journal", "gauge", "held_bytes"),
+            ("reaction_held_most_bytes", "How much that may become", "gauge", "held_most"),
             ("reaction_last_success_seconds", "When it last was done with an event", "gauge", "last_success"),
         ):
             known: dict[tuple[str, ...], float] = {
@@ -119,9 +128,7 @@ class Monitor:
             yield Sample(name, meaning, kind, known, label)
         states: dict[tuple[str, ...], float] = {(row.name, row.state): 1.0 for row in rows}
         yield Sample("reaction_state", "1 for the state it is in", "gauge", states, ("reaction", "state"))
-        lost: dict[tuple[str, ...], float] = {
-            (name,): float(count) for name, count in self._service.upkeep.lost.items()
-        }
+        lost: dict[tuple[str, ...], float] = {(row.name,): float(row.lost) for row in rows if row.lost}
         yield Sample("reaction_lost", "Events lost to retention", "counter", lost, label)
 
     def _devices(self) -> Iterable[Sample]:

@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
 from twisted.internet.endpoints import UNIXServerEndpoint
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
@@ -22,9 +23,10 @@ from .assembly import Parts, Tools, check, with_ports
 from .commands import Commands
 from .config import Config
 from .control import ControlFactory
-from .errors import ConfigError, JournalBroken
+from .errors import ConfigError, JournalBroken, StateError
 from .greeting import Greeting
 from .history import Interpreter
+from .holding import Held
 from .isapi.decode import Decoder
 from .isapi.event import Event
 from .isapi.multipart import MultipartLimits
@@ -40,11 +42,12 @@ from .reactions.feed import Feed
 from .reactions.isolate import isolation
 from .reactions.reaction import Reaction
 from .reactions.remote_check import RemoteCheck
+from .reactions.status import TROUBLED, Status
 from .reactions.watchdog import Slot
 from .receiver import Receiver
 from .silence import Silence
 from .state import State
-from .storage import Storage
+from .storage import Storage, named
 from .systemd import ServiceManager
 from .upkeep import Upkeep
 from .wire import listen
@@ -98,6 +101,7 @@ class ReceiverService(Service):
         )
         self._control: IListeningPort | None = None
         self._fatal = False
+        self._reloading = DeferredLock()
 
     def _forward(self, push: Push) -> Deferred[Answer]:
         # A port may be bound before the journal is open; nothing is read from it before.
@@ -172,13 +176,17 @@ class ReceiverService(Service):
             decides=self._decides(parts),
             limits=self._multipart,
         )
+        # Where new reactions begin is on disk before anybody can be answered 200; the ports are read later.
+        begins = storage.hold(parts.reactions)
         self._receive = self.receiver.receive
         self.indexer.start()
-        self.upkeep = Upkeep(reactor, storage.journal, self.indexer, self.dispatch.holds, self.metrics)
+        self.upkeep = Upkeep(
+            reactor, storage.journal, self.indexer, storage.holding, self.dispatch, self.metrics
+        )
         self.upkeep.start()
         self.silence = Silence(reactor, self.indexer, self.receiver.receive)
         self.silence.start()
-        _started(self.dispatch.start(parts.reactions), self.upkeep.retain)
+        _started(self.dispatch.start(parts.reactions, begins))
 
     def stopService(self) -> Deferred[None]:
         """Drain: no more connections, requests under way, running reactions, journal; each within a bound."""
@@ -217,9 +225,11 @@ class ReceiverService(Service):
         Read the configuration again and go on with it; fires with what was done, in sentences.
 
         A configuration that is wrong changes nothing.  :raises ConfigError: with what is wrong.
+        :raises StateError: when it cannot be written where new reactions begin; that changes nothing, too.
         """
         self._manager.reloading()
-        return Deferred.fromCoroutine(self._reload()).addBoth(self._reloaded)
+        # One after the other: what one has accepted, the next must not take for gone.
+        return self._reloading.run(self._reload).addBoth(self._reloaded)
 
     def _reloaded(self, result: Any) -> Any:
         self._tell_ready()
@@ -233,12 +243,15 @@ class ReceiverService(Service):
         # What worked goes on as it was: only what was broken before may still be.
         before = [failure.name for failure in self.parts.plugins.failures]
         parts = check(config, self.tools, folder=self._path.parent, broken=before)
+        # What is acknowledged from here on is for the new reactions, too: also after a crash.
+        begins = await self.storage.holding.add(named(parts.reactions))
         old, self.parts = self.parts, parts
         self.tools.devices.update(config.devices)
         self.state.remember_devices(config.devices)
         self._decoder(parts)
         everything = old.config.devices != config.devices
-        await self.dispatch.reload(parts.reactions, everything=everything)
+        await self.dispatch.reload(parts.reactions, begins, everything=everything)
+        self.storage.holding.only(named(parts.reactions))
         self.receiver.decides = self._decides(parts)
         # Not what was read last: the ports are those of the start, whatever a reload has asked for since.
         if _endpoints(config) == _endpoints(self._began_with):
@@ -274,6 +287,14 @@ class ReceiverService(Service):
     async def _note(self, kind: str, data: dict[str, Any]) -> None:
         await self.storage.journal.note(kind, data).durable
 
+    def reactions(self) -> list[Status]:
+        """One row a reaction, with what it holds back of the journal and what it lost."""
+        held, lagging = self.storage.holding.held(), self.upkeep.lagging
+        return [
+            _with_hold(row, held.get(row.name), lagging.lost.get(row.name, 0), lagging.losing(row.name))
+            for row in self.dispatch.status()
+        ]
+
     # -- inside ---------------------------------------------------------------
 
     def pause(self, seconds: float) -> Deferred[None]:
@@ -304,12 +325,28 @@ class ReceiverService(Service):
 
     def _on_hangup(self) -> None:
         def failed(failure: Any) -> None:
-            if failure.check(ConfigError):
+            if failure.check(ConfigError, StateError):
                 _log.error("the configuration was not taken over: {error}", error=failure.value)
             else:
                 _log.failure("the reload failed", failure)
 
         self.reload().addCallbacks(_say, failed)
+
+
+def _with_hold(row: Status, held: Held | None, lost: int, losing: str) -> Status:
+    # A paused one does not know yet what it has lost.
+    row = msgspec.structs.replace(row, lost=max(row.lost, lost))
+    if held is not None:
+        row = msgspec.structs.replace(
+            row,
+            hold="released" if held.hold.released else held.hold.hold,
+            held_bytes=held.bytes,
+            held_most=held.most.bytes,
+        )
+    if losing and row.state not in TROUBLED:
+        reason = "; ".join(filter(None, (losing, f"it is {row.state}: {row.reason}" if row.reason else "")))
+        row = msgspec.structs.replace(row, state="losing", reason=reason)
+    return row
 
 
 def _say(lines: Sequence[str]) -> None:
@@ -330,9 +367,9 @@ def _endpoints(config: Config) -> list[str]:
     return [each.endpoint for each in config.listen]
 
 
-def _started(work: Any, then: Callable[[], object]) -> None:
-    Deferred.fromCoroutine(work).addCallbacks(
-        lambda _: then(), lambda failure: _log.failure("the reactions could not be started", failure)
+def _started(work: Any) -> None:
+    Deferred.fromCoroutine(work).addErrback(
+        lambda failure: _log.failure("the reactions could not be started", failure)
     )
 
 

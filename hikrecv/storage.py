@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -15,14 +15,19 @@ from twisted.python.threadpool import ThreadPool
 from .config import Config
 from .errors import Gone, IndexBroken, JournalBroken, LedgerBusy, LedgerError
 from .history import Decodes, Interpreter, Told, read_back
+from .holding import Holding
 from .indexing import Indexer
 from .journal.fact import WINDOW
+from .journal.holds import Named, read_holds
 from .journal.index import Index
 from .journal.journal import Journal
 from .journal.ledger import Ledger
 from .journal.record import Entry
+from .journal.state import Layout
+from .journal.store import Store
 from .journal.verify import look_over
 from .push import Push
+from .reactions.reaction import Reaction
 from .state import State
 
 UNKNOWN = 512
@@ -48,17 +53,34 @@ class Storage:
         self._pools = [ThreadPool(0, 1, name) for name in ("hikrecv ledger", "hikrecv index")]
         self.ledger, self.ledger_error = _open_ledger(state)
         self._first_index = _open_index(state)
+        store = Store()
+        found = read_holds(store, Layout(state.root))
         self.journal = Journal.open(
             state.root,
             config.journal,
             from_thread=reactor.callFromThread,
             on_broken=on_broken,
             on_damage=partial(reactor.callFromThread, _alarm),
-            acknowledged=max(self._first_index.last_seq, _highest(self.ledger)),
+            acknowledged=max(
+                self._first_index.last_seq, _highest(self.ledger), 0 if found is None else found.acknowledged
+            ),
             zeroed=bool(config.privacy.mask),
         )
+        self.holding = Holding(state.root, self.journal, found, self.in_ledger, reactor.seconds, store=store)
         _report(self.journal)
         self._first_index = self._fitting(self._first_index)
+
+    def hold(self, reactions: Mapping[str, Reaction]) -> dict[str, int]:
+        """
+        Have it on disk what the journal holds for *reactions*, and where the new ones begin.
+
+        To be called before anything can be acknowledged.
+
+        :returns: see `Holding.begin`.
+        :raises StateError: when it cannot be written.
+        """
+        places = None if self.ledger is None else self.ledger.places()
+        return self.holding.begin(named(reactions), places)
 
     def start(self) -> None:
         """Start the threads, and look the journal over in one of them."""
@@ -127,6 +149,7 @@ class Storage:
         await self.journal.close()
         if self.ledger is not None:
             await self.in_ledger(self.ledger.close)
+        await self.in_ledger(self.holding.close)
         for pool in self._pools:
             pool.stop()
 
@@ -139,6 +162,13 @@ class Storage:
         index.close()
         _log.warn("the index belongs to another journal; it is made again")
         return Index.anew(self._state.index)
+
+
+def named(reactions: Mapping[str, Reaction]) -> dict[str, Named]:
+    """What the journal has to know of the *reactions* that take events."""
+    return {
+        name: Named(each.common.start, each.common.hold) for name, each in reactions.items() if each.carries
+    }
 
 
 def _open_index(state: State) -> Index:

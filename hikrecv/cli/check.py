@@ -13,8 +13,9 @@ from typing import Any
 import click
 
 from hikrecv.assembly import Parts, Tools, check
-from hikrecv.config import Config
+from hikrecv.config import Config, JournalTable
 from hikrecv.journal.room import shortage
+from hikrecv.lagging import size
 from hikrecv.reactions.reaction import Reaction
 from hikrecv.state import State, find
 
@@ -59,7 +60,7 @@ def _say(parts: Parts, state: str) -> None:
         )
     click.echo(f"keeps events in {state}")
     for name, reaction in parts.reactions.items():
-        click.echo(f"{name}: {reaction.plugin.name} {_gets(reaction)}")
+        click.echo(f"{name}: {reaction.plugin.name} {_gets(reaction, config.journal)}")
     for what, asked in (("decode", config.decode.plugins), ("enrich", config.enrich.plugins)):
         if asked:
             click.echo(f"[{what}] asks {', then '.join(asked)}")
@@ -72,11 +73,15 @@ def _say(parts: Parts, state: str) -> None:
         click.echo("no reaction is enabled: events are kept and shown, and nothing else happens")
 
 
-def _gets(reaction: Reaction) -> str:
+def _gets(reaction: Reaction, journal: JournalTable) -> str:
     if not reaction.carries:
         return "is only asked"
     common = reaction.common
-    return f"gets {common.when or ', '.join(common.families) or 'everything but heartbeat and test'}"
+    what = common.when or ", ".join(common.families) or "everything but heartbeat and test"
+    if common.hold == "always":
+        return f'gets {what}; hold = "always": pushes are rejected with 503 rather than one lost to it'
+    most = journal.max // 4 if journal.hold_max is None else journal.hold_max
+    return f'gets {what}; hold = "budget": up to {size(most)} is held back for it, then it loses the oldest'
 
 
 def _remarks(parts: Parts, state: State) -> Iterator[str]:

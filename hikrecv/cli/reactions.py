@@ -13,7 +13,12 @@ import msgspec
 from hikrecv import control
 from hikrecv.archive import Archive
 from hikrecv.errors import HikrecvError, JournalError, LedgerBusy, LedgerError
+from hikrecv.journal.holds import Hold, held_bytes, read_holds, write_holds
 from hikrecv.journal.ledger import Ledger, Place
+from hikrecv.journal.reader import JournalReader
+from hikrecv.journal.state import Layout
+from hikrecv.journal.store import Store
+from hikrecv.lagging import size
 from hikrecv.reactions.status import Status
 from hikrecv.state import State
 
@@ -66,14 +71,17 @@ def _stopped(state: State, config_file: str | None) -> list[dict[str, Any]]:
     archive = Archive(state, config)
     with contextlib.closing(ledger_to_read(state)) as ledger:
         dead, places = ledger.dead_counts(), ledger.places()
+    found = read_holds(Store(), Layout(state.root))
+    holds = found.reactions if found is not None else {}
     rows = []
     for name, place in sorted(places.items()):
         plugin = config.reactions.get(name, {}).get("plugin", "")
-        rows.append(msgspec.to_builtins(_standing(name, plugin, place, dead.get(name, 0), archive)))
+        standing = _standing(name, plugin, place, dead.get(name, 0), archive, holds.get(name))
+        rows.append(msgspec.to_builtins(standing))
     return rows
 
 
-def _standing(name: str, plugin: str, place: Place, dead: int, archive: Archive) -> Status:
+def _standing(name: str, plugin: str, place: Place, dead: int, archive: Archive, hold: Hold | None) -> Status:
     """The same fields as a running receiver's, as far as they are written down."""
     behind = max(archive.journal.last - place.cursor, 0) if place.placed else 0
     return Status(
@@ -89,6 +97,8 @@ def _standing(name: str, plugin: str, place: Place, dead: int, archive: Archive)
         last_error=place.last_error or "",
         last_error_at=place.last_error_at,
         dead=dead,
+        hold="budget" if hold is None else "released" if hold.released else hold.hold,
+        held_bytes=0 if hold is None else held_bytes(archive.journal.view.segments, place.cursor + 1),
     )
 
 
@@ -112,6 +122,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
         Column("STATE"),
         Column("POSITION", drop=4),
         Column("LAG", wraps=True, least=6),
+        Column("HOLDS", wraps=True, drop=2),
         Column("LAST SUCCESS", wraps=True, drop=1),
         Column("ATTEMPTS", drop=3),
         Column("DEAD"),
@@ -133,11 +144,20 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         row["state"],
         f"{row.get('position', 0)}",
         lag,
+        _holds(row),
         f"{ago(time.time() - success)} ago" if success else "-",
         f"{row.get('attempts', 0)}",
         f"{row.get('dead', 0)}",
         _trouble(row),
     )
+
+
+def _holds(row: dict[str, Any]) -> str:
+    word, held = row.get("hold", "budget"), row.get("held_bytes", 0)
+    amount = f"{size(held)} of {size(row['held_most'])}" if held and row.get("held_most") else ""
+    if not amount:
+        amount = size(held) if held else "-"
+    return amount if word == "budget" else f"{amount}, {word}"
 
 
 def _trouble(row: dict[str, Any]) -> str:
@@ -234,6 +254,39 @@ def _begun_anew(state: State, names: Iterable[str], name: str, to: str) -> int:
             return _rewound(ledger, state, name, to)
         finally:
             ledger.close()
+
+
+@command.command()
+@click.argument("name")
+@where_options
+def release(where: Where, name: str) -> None:
+    """
+    Let go of what NAME waits for: the journal may delete it before NAME has had it.
+
+    That ends when NAME has caught up; what is deleted until then is lost to it, and counted.
+    """
+    state = where.state()
+    try:
+        held = control.call(state.control, "reactions.release", name=name)
+    except control.NotRunning:
+        held = _released(state, name)
+    click.echo(f"{name} is released: {size(held)} may be deleted before it has had them")
+
+
+def _released(state: State, name: str) -> int:
+    from hikrecv.journal.lock import Lock
+
+    with Lock(state.root):
+        store, layout = Store(), Layout(state.root)
+        holds = read_holds(store, layout)
+        if holds is None:
+            raise HikrecvError(f"{layout.holds} cannot be read; start hikrecv, which makes it again")
+        _check(name, holds.reactions)
+        hold = msgspec.structs.replace(holds.reactions[name], released=True)
+        holds = msgspec.structs.replace(holds, reactions={**holds.reactions, name: hold})
+        write_holds(store, layout, holds)
+        store.let_go()
+        return held_bytes(JournalReader(state.root).view.segments, hold.seq)
 
 
 @command.command()

@@ -17,11 +17,12 @@ from ..errors import Gone, JournalBroken, JournalError, JournalFull, StateError
 from ..push import Push
 from .committer import Committer
 from .damages import Damages, refuse
+from .holds import Hold, Word, held_bytes
 from .pool import Pool
 from .quarantine import keep_copy
 from .record import NOTE, PUSH, Damaged, Entry, Note, note_parts, push_head, record_size
 from .recovery import Recovered, Report, recover
-from .retention import Retained, Rules, SteadyClock
+from .retention import Allowance, Retained, Rules, SteadyClock, allowance
 from .room import shortage
 from .scribe import Scribe, Waiting
 from .segment import PAGE
@@ -293,14 +294,14 @@ class Journal:
 
     # -- keeping house ----------------------------------------------------
 
-    def retain(self, now: float, holds: Mapping[str, int]) -> Deferred[Retained]:
+    def retain(self, now: float, holds: Mapping[str, Hold]) -> Deferred[Retained]:
         """
         Let go of what is too old or too much; to be called every minute or so, and soon after the start.
 
         Until it was called once the journal does not know what is still waited for, and removes nothing.
 
         :param now: wall clock, seconds.
-        :param holds: for each reaction the lowest number that it still needs.
+        :param holds: for each reaction what it still needs.
 
         It fails with :class:`JournalBroken` when the disk has failed.
         """
@@ -314,9 +315,17 @@ class Journal:
         self._committer.put(lambda: self._scribe.retain(int(now * 1e9), dict(holds), done, by_age=by_age))
         return result
 
-    def hold(self, holds: Mapping[str, int]) -> None:
+    def hold(self, holds: Mapping[str, Hold]) -> None:
         """Say between two rounds how far the reactions are; *holds* as for :meth:`retain`."""
         self._scribe.holds = dict(holds)
+
+    def held_bytes(self, seq: int) -> int:
+        """How much a reaction holds back that still needs *seq* and what came after it."""
+        return held_bytes(self._scribe.used, seq)
+
+    def allowance(self, word: Word) -> Allowance:
+        """How much a reaction may hold back; asks the disk how much it still gives."""
+        return allowance(self._rules, word, self._scribe.pool.total, self._scribe.free())
 
     def _retained(self, result: Deferred[Retained], done: Retained) -> None:
         self._rounds.discard(result)

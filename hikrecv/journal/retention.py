@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
 from ..config import JournalTable
+from .holds import Hold, Word, held_bytes
 from .room import fitting
 from .segment import Segment
 
@@ -64,19 +66,67 @@ class Rules(msgspec.Struct, frozen=True):
         return min(self.hold, taken - 3 * self.size)
 
 
-def may_go(used: Sequence[Segment], holds: Mapping[str, int], hold: int) -> tuple[bool, tuple[Loser, ...]]:
+def waiting(used: Sequence[Segment], holds: Mapping[str, Hold]) -> dict[str, Hold]:
+    """Who has not had all of the oldest of *used*."""
+    oldest = used[0]
+    return {name: each for name, each in sorted(holds.items()) if max(each.seq, oldest.first) <= oldest.last}
+
+
+def refuse_to_lose(used: Sequence[Segment], holds: Mapping[str, Hold]) -> list[str]:
+    """For whom pushes are refused rather than the oldest of *used* lost."""
+    return [
+        name for name, each in waiting(used, holds).items() if each.hold == "always" and not each.released
+    ]
+
+
+def may_go(used: Sequence[Segment], holds: Mapping[str, Hold], hold: int) -> tuple[bool, tuple[Loser, ...]]:
     """
     Whether the oldest of *used*, which is due, goes now, and who loses by it.
 
-    Whoever waits for it holds it as long as the sealed segments from there on take no more than *hold* bytes.
+    Whoever waits for it holds it as long as the sealed segments from there on take no more than *hold* bytes;
+    with ``hold = "always"`` however much that is, and not at all when it was released.
 
-    :param holds: for each reaction the lowest number that it still needs.
+    :param holds: for each reaction what it still needs.
     """
     oldest = used[0]
-    waiting = [name for name, seq in sorted(holds.items()) if max(seq, oldest.first) <= oldest.last]
-    if waiting and sum(segment.size for segment in used if segment.end) <= hold:
+    waits = waiting(used, holds)
+    holding = any(not each.released for each in waits.values())
+    if refuse_to_lose(used, holds) or (holding and held_bytes(used, oldest.first) <= hold):
         return False, ()
-    return True, tuple(Loser(name, max(holds[name], oldest.first), oldest.last) for name in waiting)
+    return True, tuple(Loser(name, max(each.seq, oldest.first), oldest.last) for name, each in waits.items())
+
+
+Bound = Literal["hold_max", "max", "disk"]
+
+
+class Allowance(msgspec.Struct, frozen=True):
+    """
+    How much of the journal a reaction may hold back.
+
+    :param bytes: with ``budget`` it loses the oldest beyond it, with ``always`` pushes are refused.
+    :param bound: what sets it: ``[journal] hold_max``, ``[journal] max``, or what the disk gives.
+    """
+
+    bytes: int
+    bound: Bound
+
+
+def allowance(rules: Rules, word: Word, taken: int, free: int) -> Allowance:
+    """
+    What a reaction may hold back as things are.
+
+    :param taken: bytes that the journal has.
+    :param free: bytes that the disk still gives.
+    """
+    room = min(rules.budget, taken + free)
+    bound: Bound = "max" if rules.budget <= room else "disk"
+    if word == "always":
+        # One segment is being written on.
+        return Allowance(max(room - rules.size, 0), bound)
+    ring = room - 3 * rules.size
+    if rules.hold < ring:
+        bound = "hold_max"
+    return Allowance(max(min(rules.hold, ring), 0), bound)
 
 
 def newest_of_oldest(used: Sequence[Segment], now: int) -> int:

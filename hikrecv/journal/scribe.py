@@ -12,11 +12,12 @@ import msgspec
 from twisted.internet.defer import Deferred
 
 from ..errors import JournalFull
+from .holds import Hold
 from .mark import BEGIN_AT, Mark, pack_begin
 from .pool import DiskFull, Pool
 from .record import PADS, frame
 from .recovery import Recovered
-from .retention import Loser, Retained, Rules, may_go, newest_of_oldest
+from .retention import Loser, Retained, Rules, may_go, newest_of_oldest, refuse_to_lose
 from .room import SMALLEST
 from .segment import DATA, PAGE, STEP, Index, Segment, index_size, segment_size, write_seal
 from .state import Layout
@@ -89,7 +90,7 @@ class Scribe:
         self.indexes: dict[int, Index] = {}
         self.full = self.tight = ""
         self.chores: deque[Iterator[None]] = deque()
-        self.holds: Mapping[str, int] | None = None
+        self.holds: Mapping[str, Hold] | None = None
         self._losers: dict[str, Loser] = {}
         self._mark_fd = store.open(layout.mark, write=True)
         self._active = self._reopen(recovered)
@@ -265,10 +266,14 @@ class Scribe:
             self.chores.popleft()
 
     def retain(
-        self, now: int, holds: Mapping[str, int], done: Callable[[Retained], object], *, by_age: bool
+        self, now: int, holds: Mapping[str, Hold], done: Callable[[Retained], object], *, by_age: bool
     ) -> None:
         """Put a round of retention among the chores; *done* hears what it did."""
         self.chores.append(self._retain(now, holds, done, by_age=by_age))
+
+    def free(self) -> int:
+        """Bytes that the disk still gives the journal; from any thread."""
+        return self._store.free(self._layout.state)
 
     def close(self, *, broken: bool) -> None:
         """Finish the chores, unless the disk has failed, and let go of the files."""
@@ -282,7 +287,7 @@ class Scribe:
         self._store.let_go()
 
     def _retain(
-        self, now: int, holds: Mapping[str, int], done: Callable[[Retained], object], *, by_age: bool
+        self, now: int, holds: Mapping[str, Hold], done: Callable[[Retained], object], *, by_age: bool
     ) -> Iterator[None]:
         self.holds = holds
         count = freed = 0
@@ -341,7 +346,7 @@ class Scribe:
                 segment = self.pool.create(size)
             except DiskFull as full:
                 if not self._oldest_goes(self._rules.hold_within(self.pool.total)):
-                    raise
+                    raise DiskFull(self._why_nothing_goes() or str(full)) from None
                 self.tight = str(full)
                 # The disk is full for others too, and a ledger that cannot be written holds reactions up.
                 self.pool.drop_ballast(self._ballast)
@@ -356,7 +361,8 @@ class Scribe:
             if size == self._rules.size and self.pool.spares:
                 return
             if not self._oldest_goes():
-                raise JournalFull("the journal's budget is used up and nothing may go: raise [journal] max")
+                why = "the journal's budget is used up and nothing may go: raise [journal] max"
+                raise JournalFull(self._why_nothing_goes() or why)
             yield from self._retire_oldest()
 
     def _oldest_goes(self, hold: int | None = None) -> bool:
@@ -368,6 +374,15 @@ class Scribe:
             known = self._losers.get(loser.reaction, loser)
             self._losers[loser.reaction] = Loser(loser.reaction, known.first, loser.last)
         return goes
+
+    def _why_nothing_goes(self) -> str:
+        names = refuse_to_lose(self.used, self.holds or {}) if self.used else []
+        if not names:
+            return ""
+        return (
+            f'{" and ".join(names)} (hold = "always") has not had the oldest events, so nothing may go: '
+            f"let it catch up (see `hikrecv reactions`), or let go: hikrecv reactions release {names[0]}"
+        )
 
     def _retire_oldest(self) -> Iterator[None]:
         work = self.pool.retire(self.used[0])

@@ -43,6 +43,11 @@ class Layout(NamedTuple):
         return self.journal / "durable"
 
     @property
+    def holds(self) -> Path:
+        """What the reactions still need, see `holds.py`."""
+        return self.journal / "holds"
+
+    @property
     def quarantine(self) -> Path:
         """The folder for copies of damaged bytes."""
         return self.state / "quarantine"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from hikrecv.errors import HikrecvError, LedgerError
+from hikrecv.errors import LedgerError
+from hikrecv.journal.holds import beginning
 from hikrecv.journal.ledger import Place
 
 from .book import Run
@@ -29,8 +31,10 @@ STOP = 10.0
 CURE = "say where it goes on: hikrecv reactions rewind NAME --to now|SEQ"
 LOST = f"the ledger is lost, so nobody knows what this reaction has done; {CURE}"
 BEYOND = f"its place is beyond the end of the journal, which is another one then; {CURE}"
+UNKNOWN = f"nobody knows where it began, since journal/holds could not be read; {CURE}"
 MOST_UNTOLD = 8
 """Pushes of one turn of the reactor after which the couriers are woken in the midst of it."""
+_NOWHERE: Mapping[str, int] = MappingProxyType({})
 _log = Logger()
 
 
@@ -52,6 +56,7 @@ class Couriers:
         ledger's thread (``partial(Ledger.anew, path)``).
     :param keep_marks: seconds for which the journal keeps events, and marks are kept at least.
     :ivar ledger: the one in use; None as long as it is lost.
+    :ivar committed: up to which seq each reaction needs the journal no more, as the ledger has it on disk.
     """
 
     def __init__(
@@ -88,14 +93,20 @@ class Couriers:
         self._untold = 0
         self._pruned = float("-inf")
         self._stopped = False
+        self.committed: dict[str, int] = {}
 
     # -- life ---------------------------------------------------------------
 
-    async def start(self, reactions: Mapping[str, Reaction]) -> None:
-        """Begin with *reactions*, each where it was, a new one where its `from` says."""
+    async def start(self, reactions: Mapping[str, Reaction], begins: Mapping[str, int] = _NOWHERE) -> None:
+        """
+        Begin with *reactions*, each where it was, a new one where its `from` says.
+
+        :param begins: the first seq of those that have no place in the ledger, decided before anything
+            was acknowledged for them; 0 when nobody knows, then the operator has to say.
+        """
         self._lookout.start()
         self._feed.changed.append(self.wake)
-        await self._one_by_one.run(self._exchange, reactions, everything=True, now=self._feed.last)
+        await self._one_by_one.run(self._exchange, reactions, begins, everything=True, now=self._feed.last)
         self._look_after()
 
     async def stop(self, bound: float) -> None:
@@ -134,14 +145,23 @@ class Couriers:
             except Exception:
                 _log.failure("waking {reaction} failed", reaction=courier.reaction.name)
 
-    async def reload(self, reactions: Mapping[str, Reaction], *, everything: bool = False) -> None:
+    async def reload(
+        self,
+        reactions: Mapping[str, Reaction],
+        begins: Mapping[str, int] = _NOWHERE,
+        *,
+        everything: bool = False,
+    ) -> None:
         """
         Go on with *reactions*: what is new begins, what is gone stops, what changed goes on where it was.
 
+        :param begins: as for :meth:`start`.
         :param everything: exchange also those whose tables are the same: something changed
             that all of them use, such as ``[devices]``.
         """
-        await self._one_by_one.run(self._exchange, reactions, everything=everything, now=self._feed.last)
+        await self._one_by_one.run(
+            self._exchange, reactions, begins, everything=everything, now=self._feed.last
+        )
 
     def courier(self, name: str) -> Courier | None:
         """The courier of a reaction that has its place."""
@@ -160,7 +180,9 @@ class Couriers:
 
     # -- inside: exchanging couriers -------------------------------------------
 
-    async def _exchange(self, reactions: Mapping[str, Reaction], *, everything: bool, now: int) -> None:
+    async def _exchange(
+        self, reactions: Mapping[str, Reaction], begins: Mapping[str, int], *, everything: bool, now: int
+    ) -> None:
         """*now* is the newest push when this was asked for: what comes meanwhile a new reaction gets, too."""
         old = self._reactions
         # At the start they are to be seen before they have their places.
@@ -176,7 +198,7 @@ class Couriers:
                 await self._run(self.ledger.removed, name, self._wall())
         for name in (name for name in reactions if name not in same):
             try:
-                await self._begin(name, now)
+                await self._begin(name, begins.get(name), now)
             except LedgerError as error:
                 self._unplaced[name] = str(error)
                 _log.error("{reaction} waits: {reason}", reaction=name, reason=error)
@@ -197,12 +219,12 @@ class Couriers:
             return {}
         return places
 
-    async def _begin(self, name: str, now: int) -> None:
-        """Give the reaction its courier, if anybody knows where it was."""
+    async def _begin(self, name: str, begins: int | None, now: int) -> None:
+        """Give the reaction its courier, if anybody knows where it was, or that it is new."""
         if self._stopped:
             return
         reaction = self._reactions[name]
-        place = await self._place(reaction, now)
+        place = await self._place(reaction, begins, now)
         if not place.placed:
             self._unplaced.setdefault(name, LOST)
             _log.error("{reaction} waits: {reason}", reaction=name, reason=self._unplaced[name])
@@ -221,13 +243,19 @@ class Couriers:
         self._couriers[name] = courier
         courier.start()
 
-    async def _place(self, reaction: Reaction, now: int) -> Place:
+    async def _place(self, reaction: Reaction, begins: int | None, now: int) -> Place:
         if not reaction.carries:
             return Place(cursor=self._feed.last)
         if self.ledger is None:
             return Place(cursor=0, placed=False)
         name, start = reaction.name, reaction.common.start
-        await self._run(self.ledger.add, name, now if start == "now" else self._cursor(start))
+        if begins is None:
+            begins = now + 1 if start == "now" else self._cursor(start) + 1
+        if begins:
+            await self._run(self.ledger.add, name, begins - 1)
+        elif name not in await self._run(self.ledger.places):
+            self._unplaced[name] = UNKNOWN
+            return Place(cursor=0, placed=False)
         await self._run(self.ledger.returned, name)
         places: dict[str, Place] = await self._run(self.ledger.places)
         return places[name]
@@ -254,12 +282,17 @@ class Couriers:
     async def _keep_up(self) -> None:
         if self.ledger is None:
             return
-        await self._run(self.ledger.commit)
+        self.committed = await self._run(self._commit)
         await self._count_dead()
         if self._clock.seconds() - self._pruned >= PRUNE:
             self._pruned = self._clock.seconds()
             for name in await self._run(self._prune):
                 _log.info("forgot {reaction}, which is not in the configuration any more", reaction=name)
+
+    def _commit(self) -> dict[str, int]:
+        self.ledger.commit()
+        places: dict[str, Place] = self.ledger.places()
+        return {name: place.holds for name, place in places.items() if place.holds is not None}
 
     def _prune(self) -> Iterable[str]:
         names: Iterable[str] = self.ledger.prune(self._wall(), keep=self._keep_marks)
@@ -289,15 +322,7 @@ class Couriers:
         )
 
     def _cursor(self, to: str | int) -> int:
-        if to == "now":
-            return self._feed.last
-        if to == "beginning":
-            return self._feed.first - 1
-        if isinstance(to, str):
-            if not to.isdecimal():
-                raise HikrecvError(f'{to!r} is no place in the journal; give a seq, "now" or "beginning"')
-            to = int(to)
-        return min(max(to - 1, 0), self._feed.last)
+        return beginning(to, first=self._feed.first, last=self._feed.last) - 1
 
 
 def _same(old: Reaction, new: Reaction | None) -> bool:

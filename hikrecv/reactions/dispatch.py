@@ -112,7 +112,7 @@ class Dispatch(Couriers):
             carrying = [name for name, reaction in self._reactions.items() if reaction.carries]
             self.ledger = await self._run(self._anew, carrying)
         await self._run(self.ledger.rewind, name, cursor)
-        await self._begin(name, self._feed.last)
+        await self._begin(name, None, self._feed.last)
         self._held.pop(name, None)
         return cursor
 

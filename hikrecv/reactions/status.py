@@ -15,11 +15,17 @@ State = Literal[
     "paused",
     "suspended",
     "blocked",
+    "holding",
+    "losing",
     "unplaced",
     "removed",
     "stopping",
     "stopped",
 ]
+
+
+TROUBLED: frozenset[State] = frozenset({"unplaced", "blocked", "holding", "losing"})
+"""States in which a reaction does not do its work, or not all of it: `/deliveryz` is 503 then."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +41,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     :param dead: dead letters that wait for the operator.
     :param left_out: wanted events that were not handed over in this life, by reason.
     :param lost: pushes that the journal gave up before the reaction had read them.
+    :param hold: what the journal does for it: ``budget``, ``always``, or ``released`` by the operator.
+    :param held_bytes: what it holds back of the journal, in sealed segments.
+    :param held_most: how much that may become before it loses the oldest, or pushes are refused.
     :param zombies: calls that were given up and still run.
     :param kept: how often it kept the reactor, and the longest time in seconds.
     """
@@ -55,6 +64,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     dead: int = 0
     left_out: dict[str, int] = {}
     lost: int = 0
+    hold: Literal["budget", "always", "released"] = "budget"
+    held_bytes: int = 0
+    held_most: int = 0
     zombies: int = 0
     kept: int = 0
     kept_longest: float = 0.0

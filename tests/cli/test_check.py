@@ -104,3 +104,13 @@ def test_with_strict_a_folder_that_others_may_write_is_an_error(
     (tmp_path / "mine").chmod(0o777)
 
     assert check(broken, "--strict").startswith("error: ")
+
+
+def test_it_says_what_becomes_of_events_that_a_reaction_has_not_had(check: Callable[..., str]) -> None:
+    said = check(
+        '[journal]\nmax = "12GB"\n[reactions.hq]\nplugin = "lines"\npath = "hq"\n'
+        '[reactions.hr]\nplugin = "lines"\npath = "hr"\nhold = "always"\n'
+    )
+
+    assert 'hold = "budget": up to 3 GB is held back for it, then it loses the oldest' in said
+    assert 'hold = "always": pushes are rejected with 503 rather than one lost to it' in said

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hikrecv.config import Bytes, JournalTable, Seconds
+from hikrecv.journal.holds import Hold
 from hikrecv.journal.journal import Appended, Journal
 from hikrecv.journal.record import Damaged, Entry
 from hikrecv.journal.store import Store
@@ -69,12 +70,12 @@ class Desk:
         self.journal.commit()
         return numbers
 
-    def retain(self, holds: dict[str, int] | None = None, *, after: float = 0.0) -> Any:
-        """A round of retention, *after* so many seconds of both clocks."""
+    def retain(self, holds: dict[str, int | Hold] | None = None, *, after: float = 0.0) -> Any:
+        """A round of retention, *after* so many seconds; a number is a hold within the budget."""
         self.wall += after
         self.monotonic += after
         results: list[Any] = []
-        self.journal.retain(self.wall, holds or {}).addCallback(results.append)
+        self.journal.retain(self.wall, held(holds or {})).addCallback(results.append)
         self.journal.commit()
         return results[0] if results else None
 
@@ -90,6 +91,10 @@ class Desk:
             lambda failure: self.refused.setdefault(seq, failure.value),
         )
         return seq
+
+
+def held(needs: dict[str, int | Hold]) -> dict[str, Hold]:
+    return {name: Hold(each) if isinstance(each, int) else each for name, each in needs.items()}
 
 
 def bodies(source: Any, start: int | None = None) -> dict[int, bytes]:

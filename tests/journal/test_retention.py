@@ -12,8 +12,9 @@ from journal_stores import MemoryStore, Watched
 
 from hikrecv.config import Bytes
 from hikrecv.errors import Gone, JournalFull
+from hikrecv.journal.holds import Hold
 from hikrecv.journal.record import Damaged
-from hikrecv.journal.retention import Loser, Retained, SteadyClock
+from hikrecv.journal.retention import Allowance, Loser, Retained, SteadyClock
 from hikrecv.journal.segment import DATA
 
 HOUR = 3600.0
@@ -143,6 +144,74 @@ def test_losses_to_the_budget_are_told_at_the_next_round() -> None:
     assert (loser.reaction, loser.first) == ("hq", 3)
     assert loser.last > 100
     assert desk.retain({}).losers == ()
+
+
+def test_exactly_one_event_that_was_lost_is_one() -> None:
+    desk = filled(Desk(MemoryStore(), table(hold_max=Bytes(2 * SEGMENT))))
+    last_of_the_first = desk.journal.view().segments[0].last
+
+    done = desk.retain({"hq": last_of_the_first, "door": last_of_the_first + 1}, after=2000)
+
+    assert done.losers == (Loser("hq", last_of_the_first, last_of_the_first),)
+    assert desk.journal.first == last_of_the_first + 1
+
+
+def test_nothing_that_a_reaction_with_hold_always_waits_for_goes_pushes_are_refused_instead() -> None:
+    desk = Desk(MemoryStore(), table(keep=10.0))
+    hr = Hold(3, "always")
+    desk.retain({"hr": hr, "hq": 1})
+
+    filled(desk, 200)
+    refused = dict(desk.refused)
+    done = desk.retain({"hr": hr, "hq": 1}, after=2000)
+
+    assert done == Retained()
+    assert desk.journal.first == 1
+    assert isinstance(refused[200], JournalFull)
+    assert 'hr (hold = "always") has not had the oldest events' in str(refused[200])
+    assert "hikrecv reactions release hr" in desk.journal.status().full
+    assert list(desk.read()) == sorted(desk.acknowledged)
+
+
+def test_when_it_has_caught_up_or_was_released_the_oldest_go_again() -> None:
+    for after in (Hold(200, "always"), Hold(3, "always", released=True)):
+        desk = Desk(MemoryStore())
+        desk.retain({"hr": Hold(3, "always")})
+        filled(desk, 100)
+
+        losers = desk.retain({"hr": after}).losers
+        (seq,) = desk.keep(b"room again")
+
+        assert seq in desk.acknowledged
+        assert desk.journal.first > 3
+        assert [loser.reaction for loser in losers] == ["hr"] * after.released
+
+
+def test_what_was_released_is_not_held_within_the_budget_either() -> None:
+    desk = filled(Desk(MemoryStore(), table(hold_max=Bytes(5 * SEGMENT))))
+
+    done = desk.retain({"hq": Hold(1, released=True), "door": 20}, after=2000)
+
+    assert desk.journal.first > 1
+    assert done.losers == (Loser("hq", 1, desk.journal.first - 1),)
+
+
+def test_what_a_reaction_holds_back_is_measured_against_what_it_may_and_what_sets_that() -> None:
+    desk = filled(Desk(MemoryStore(), table(most=8 * SEGMENT, hold_max=Bytes(3 * SEGMENT))))
+    sealed = [segment for segment in desk.journal.view().segments if segment.end]
+
+    assert len(sealed) == 3
+    assert desk.journal.held_bytes(0) == desk.journal.held_bytes(sealed[0].last) == 3 * SEGMENT
+    assert desk.journal.held_bytes(sealed[0].last + 1) == 2 * SEGMENT
+    assert desk.journal.held_bytes(sealed[2].last + 1) == 0
+    assert desk.journal.allowance("budget") == Allowance(3 * SEGMENT, "hold_max")
+    assert desk.journal.allowance("always") == Allowance(7 * SEGMENT, "max")
+
+
+def test_a_journal_that_is_too_small_for_its_hold_max_says_so() -> None:
+    desk = Desk(MemoryStore(), table(most=8 * SEGMENT, hold_max=Bytes(6 * SEGMENT)))
+
+    assert desk.journal.allowance("budget") == Allowance(5 * SEGMENT, "max")
 
 
 def test_hold_max_is_a_quarter_of_the_budget_unless_said() -> None:
@@ -310,7 +379,7 @@ def test_how_far_the_reactions_are_may_be_said_between_two_rounds() -> None:
 
     for _ in range(40):
         filled(desk, 5)
-        desk.journal.hold({"hq": desk.journal.durable + 1})
+        desk.journal.hold({"hq": Hold(desk.journal.durable + 1)})
 
     assert desk.journal.first > 100
     assert desk.retain({}).losers == ()

@@ -12,6 +12,7 @@ from journal_kit import NOW, SEGMENT, STATE, Desk, push, table
 from journal_stores import MemoryStore
 
 from hikrecv.config import Bytes, JournalTable
+from hikrecv.journal.holds import Hold
 from hikrecv.journal.journal import Journal
 from hikrecv.journal.retention import Rules
 from hikrecv.journal.room import SMALLEST, fitting
@@ -95,6 +96,32 @@ def test_a_reaction_that_waits_holds_what_leaves_the_ring_to_go_round() -> None:
 
     assert held == 1
     assert not desk.refused
+    assert desk.retain({"hq": 1}).losers[0].first == 1
+
+
+def test_on_a_full_disk_pushes_are_refused_rather_than_lost_to_a_reaction_with_hold_always() -> None:
+    desk = Desk(MemoryStore(9 * SEGMENT), table(most=100 * SEGMENT))
+    desk.retain({"hr": Hold(1, "always")})
+
+    filled(desk, 100)
+
+    assert desk.journal.first == 1
+    assert list(desk.read()) == sorted(desk.acknowledged)
+    assert sorted([*desk.acknowledged, *desk.refused]) == list(range(1, 101))
+    assert 'hr (hold = "always") has not had the oldest events' in desk.journal.status().full
+
+
+def test_on_a_full_disk_a_reaction_may_hold_back_no_more_than_the_disk_gives() -> None:
+    desk = Desk(MemoryStore(9 * SEGMENT), table(most=100 * SEGMENT, hold_max=Bytes(50 * SEGMENT)))
+    desk.retain({"hq": 1})
+
+    filled(desk, 20)
+    before = desk.journal.allowance("budget")
+    filled(desk, 100)
+
+    # What else stands in the directory takes a little of the disk.
+    assert 4 * SEGMENT < before.bytes <= 6 * SEGMENT
+    assert before.bound == desk.journal.allowance("always").bound == "disk"
     assert desk.retain({"hq": 1}).losers[0].first == 1
 
 
