@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from twisted.logger import Logger
@@ -18,8 +19,8 @@ _log = Logger()
 class Greeting:
     """Says where to point cameras, which plugins lie idle, and where to look when nothing comes."""
 
-    def __init__(self, clock: Any, parts: Parts) -> None:
-        self._clock, self._parts = clock, parts
+    def __init__(self, clock: Any, parts: Parts, state: Path) -> None:
+        self._clock, self._parts, self._state = clock, parts, state
         self._waiting: Any = None
 
     def start(self, endpoints: Sequence[str], addresses: Sequence[str]) -> None:
@@ -31,8 +32,9 @@ class Greeting:
         token = "".join(
             f"<token of listen[{n}]>" for n, each in enumerate(self._parts.config.listen) if each.token
         )
-        for url in filter(None, map(_url, endpoints, addresses)):
+        for url in urls(endpoints, addresses):
             _log.info("{url}{token}  <- {what}", url=url, token=token, what=_what(url))
+        _log.info("events are kept in {state}", state=self._state)
         if self._parts.unused:
             _log.info(
                 "installed and not used: {names}; `hikrecv plugins show NAME` says how to use one",
@@ -59,6 +61,11 @@ class Greeting:
             "`hikrecv simulate send vendor-note --to URL`; `hikrecv devices` shows who was turned away",
             seconds=PATIENCE,
         )
+
+
+def urls(endpoints: Sequence[str], addresses: Sequence[str]) -> list[str]:
+    """What to type into a camera for each of the *endpoints*, which really listen on *addresses*."""
+    return [url for url in map(_url, endpoints, addresses) if url]
 
 
 def _url(endpoint: str, address: str) -> str:

@@ -165,7 +165,7 @@ class ReceiverService(Service):
             anew=storage.new_ledger,
             keep_marks=parts.config.journal.keep,
         )
-        self.greeting = Greeting(reactor, parts)
+        self.greeting = Greeting(reactor, parts, self.state.root)
         told = (logs.kept,) if parts.config.log.level == "debug" else ()
         self.receiver = Receiver(
             storage.journal,

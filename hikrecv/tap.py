@@ -6,7 +6,7 @@ import atexit
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
@@ -19,6 +19,7 @@ from . import config as configuration
 from .assembly import Parts, Tools, check, with_ports
 from .config import Config, Log
 from .errors import HikrecvError
+from .greeting import urls
 from .journal.lock import Lock
 from .logs import observer, of_twistd
 from .memory import tune
@@ -74,7 +75,21 @@ def makeService(options: Options) -> IService:
         parent["fileLogObserverFactory"] = partial(observer, table)
     elif table != Log():
         speak = partial(observer, table, of_twistd(parent))
-    return _Hosted(service, speak, daemon=parent.get("nodaemon") == 0)
+    daemon = parent.get("nodaemon") == 0
+    if daemon:
+        _say_where(service, parent)
+    return _Hosted(service, speak, daemon=daemon)
+
+
+def _say_where(service: ReceiverService, parent: Mapping[str, Any]) -> None:
+    """One line on the terminal, which twistd leaves when it has the service; then only the log speaks."""
+    endpoints = [each.endpoint for each in service.listeners.listeners]
+    addresses = service.listeners.addresses()
+    where = ", ".join(urls(endpoints, addresses) or addresses)
+    log = "syslog" if parent.get("syslog") else parent.get("logfile") or "twistd.log"
+    out = sys.__stdout__ or sys.stdout
+    out.write(f"hikrecv: listening on {where}; events are kept in {service.state.root}; the log is {log}\n")
+    out.flush()
 
 
 class _Hosted(MultiService):

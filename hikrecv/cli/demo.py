@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
+import os
 import shutil
 import signal
 import socket
@@ -47,6 +49,8 @@ plugin = "forward"
 url = "http://127.0.0.1:{hook}/hook"
 pictures = true
 """
+LOCK = "demo.lock"
+"""Held by the demo and by its receiver; by it a folder is known to be a demo's."""
 START = 15.0
 LOOK = 0.3
 PROFILES = (("vendor-note", 1), ("minmoe", 2))
@@ -79,6 +83,7 @@ class Demo:
         self.state = State(self.folder / "state")
         self.console = Console(highlight=False)
         self.receiver: subprocess.Popen[bytes] | None = None
+        self._lock = -1
 
     def say(self, text: str, style: str = "") -> None:
         """One line; what is in it may come from a device."""
@@ -87,9 +92,7 @@ class Demo:
     def run(self) -> None:
         """All of it, until Ctrl-C."""
         _check_port(self.port)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
-        with self._hook() as hook:
+        with self._own_folder() as self._lock, self._hook() as hook:
             config = self.folder / "demo.toml"
             config.write_text(CONFIG.format(folder=self.folder, hook=hook))
             try:
@@ -100,6 +103,41 @@ class Demo:
                 self._follow()
             finally:
                 self._stop()
+
+    @contextlib.contextmanager
+    def _own_folder(self) -> Iterator[int]:
+        """
+        The folder, empty and ours; gives the descriptor that locks it.
+
+        It is deleted at the end: what a real camera sends is about real people.
+        """
+        if self.folder.is_dir() and any(self.folder.iterdir()) and not (self.folder / LOCK).exists():
+            raise HikrecvError(f"{self.folder} is not the folder of a demo; name another one with --folder")
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise HikrecvError(
+                f"another demo runs in {self.folder}; end it with Ctrl-C, or take another --folder"
+            ) from None
+        try:
+            self._clear()
+            yield lock
+        finally:
+            self._clear()
+            (self.folder / LOCK).unlink()
+            self.folder.rmdir()
+            os.close(lock)
+            self.say("what the demo kept is deleted")
+
+    def _clear(self) -> None:
+        for entry in self.folder.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.name != LOCK:
+                entry.unlink()
 
     @contextlib.contextmanager
     def _hook(self) -> Iterator[int]:
@@ -126,7 +164,10 @@ class Demo:
         ]
         log = (self.folder / "receiver.log").open("wb")
         # A session of its own, so that Ctrl-C reaches the demo alone, which then stops it in order.
-        self.receiver = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
+        # It has the lock too: should the demo be killed, no other one deletes what the receiver still uses.
+        self.receiver = subprocess.Popen(  # noqa: S603
+            command, stdout=log, stderr=log, start_new_session=True, pass_fds=[self._lock]
+        )
         until = time.monotonic() + START
         while time.monotonic() < until and self.receiver.poll() is None:
             with contextlib.suppress(HikrecvError):
@@ -175,6 +216,9 @@ class Demo:
         self.say(f"look:   {command} events --state-dir {self.state.root}", "bold")
         url = f"http://{own_address()}:{self.port}/"
         self.say(f"next:   point a camera at {url} (menu HTTP Listening), or press Ctrl-C to stop", "bold")
+        self.say(
+            "note:   what it keeps is deleted when it stops; `hikrecv run` is for what shall stay", "bold"
+        )
         self.say("")
 
     def _stop(self) -> None:
@@ -203,7 +247,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8089)
     parser.add_argument("--folder", type=Path, default=Path("demo-state"))
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
     try:
         Demo(arguments.port, arguments.folder).run()
     except KeyboardInterrupt:

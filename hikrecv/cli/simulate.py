@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
+from twisted.internet.defer import Deferred, DeferredList
 
 from hikrecv.errors import HikrecvError
 from hikrecv.testing.destination import Destination
@@ -18,6 +20,8 @@ from .group import Group
 from .work import on_the_reactor
 
 TO = "http://127.0.0.1:8089/"
+PATIENCE = 3.0
+"""Seconds that answers under way get after Ctrl-C."""
 
 
 @click.group(cls=Group)
@@ -136,7 +140,11 @@ def run(
     chunked: bool,
     insecure: bool,
 ) -> None:
-    """Let a crowd of devices send until Ctrl-C (or --each): a number of them, and a rate."""
+    """
+    Let a crowd of devices send until Ctrl-C (or --each): a number of them, and a rate.
+
+    At the end, also after Ctrl-C, it says what was answered and how fast.
+    """
     known = profiles()
     for name in chosen:
         if name not in known:
@@ -186,9 +194,24 @@ async def _crowd(
             rate=rate,
             told=told,
         )
-        reactor.addSystemEventTrigger("before", "shutdown", crowd.stop)
-        await crowd.live(each)
-    _summary(crowd.tally)
+        ended: Deferred[None] = Deferred()
+        patience: Deferred[Any] = Deferred()
+
+        def interrupted() -> Deferred[None]:
+            crowd.stop()
+            reactor.callLater(PATIENCE, patience.callback, None)
+            # It ends by itself now, and soon; Twisted would answer another Ctrl-C with a traceback.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            return ended
+
+        reactor.addSystemEventTrigger("before", "shutdown", interrupted)
+        try:
+            either: list[Deferred[Any]] = [crowd.live(each), patience]
+            await DeferredList(either, fireOnOneCallback=True, fireOnOneErrback=True)
+            progress.stop()
+            _summary(crowd.tally)
+        finally:
+            ended.callback(None)
 
 
 def _summary(tally: Any) -> None:

@@ -16,23 +16,32 @@ from twisted.logger import (
 
 
 def on_the_reactor(work: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
-    """Run the coroutine *work*(reactor) to its end; its error is raised here."""
+    """
+    Run the coroutine *work*(reactor) to its end; its error is raised here.
+
+    :raises KeyboardInterrupt: when it was stopped before its end, by Ctrl-C or SIGTERM.
+    """
     from twisted.internet import reactor, task
     from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
 
     ended: list[Any] = []
+    stopped: list[bool] = []
 
     def begin(clock: Any) -> Deferred[None]:
+        clock.addSystemEventTrigger("before", "shutdown", lambda: stopped.append(not ended))
         return Deferred.fromCoroutine(work(clock)).addBoth(ended.append)
 
     try:
         task.react(begin, _reactor=reactor)
     except SystemExit:
         pass
-    if ended and isinstance(ended[0], Failure):
+    # What fails because its connections are closed when the reactor stops is nobody's fault.
+    if not ended or (stopped == [True] and isinstance(ended[0], Failure)):
+        raise KeyboardInterrupt
+    if isinstance(ended[0], Failure):
         ended[0].raiseException()
-    return ended[0] if ended else []
+    return ended[0]
 
 
 def hear_plugins() -> None:

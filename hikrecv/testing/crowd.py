@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
@@ -51,6 +52,7 @@ class Member:
         self._caller, self._messages, self._clock, self._tally = caller, messages, clock, tally
         self._interval, self._told = interval, told
         self._wanted = True
+        self._pausing: Deferred[None] | None = None
 
     async def live(self, most: int | None, delay: float = 0.0) -> None:
         """Send *most* messages (None: for ever), the first after *delay* seconds."""
@@ -63,8 +65,10 @@ class Member:
         self._caller.hang_up()
 
     def stop(self) -> None:
-        """Send nothing more after the message that is under way."""
+        """Send nothing more after the message that is under way; a pause ends at once."""
         self._wanted = False
+        if self._pausing is not None:
+            self._pausing.cancel()
 
     async def _say(self, message: Message) -> bool:
         while self._wanted:
@@ -87,8 +91,13 @@ class Member:
         self._tally.answers[reply.status] += 1
         return reply.status
 
-    def _pause(self, seconds: float) -> Deferred[None]:
-        return deferLater(self._clock, max(0.0, seconds))
+    async def _pause(self, seconds: float) -> None:
+        if not self._wanted:
+            return
+        self._pausing = deferLater(self._clock, max(0.0, seconds))
+        with suppress(CancelledError):
+            await self._pausing
+        self._pausing = None
 
 
 class Crowd:

@@ -51,6 +51,8 @@ def test_it_runs_in_the_foreground_on_several_ports(way: str, new_receiver) -> N
     # twistd and twist end by the signal that ended them, after they have stopped.
     assert code in (0, -signal.SIGTERM)
     assert "everything that was acknowledged is on disk" in receiver.log
+    assert "events are kept in" in receiver.log
+    assert str(receiver.state.root) in receiver.log
 
 
 def test_it_runs_as_a_daemon_with_a_pidfile_and_a_logfile(new_receiver) -> None:
@@ -66,17 +68,20 @@ def test_it_runs_as_a_daemon_with_a_pidfile_and_a_logfile(new_receiver) -> None:
         str(receiver.config),
     ]
 
-    run([str(BIN / "twistd"), *words], folder=receiver.folder)
+    said = run([str(BIN / "twistd"), *words], folder=receiver.folder)
     try:
         receiver.wait_until_ready()
-        pid = int(pidfile.read_text())
-        answer = post(receiver.port, vendor_note())
+        pid, port = int(pidfile.read_text()), receiver.port
+        answer = post(port, vendor_note())
     finally:
         os.kill(int(pidfile.read_text()), signal.SIGTERM)
     until(lambda: not pidfile.exists(), "the pidfile is gone", 20)
     until(lambda: not _lives(pid), "the process is gone")
 
     assert answer.status == 200
+    # Later only the log speaks: who has typed it is told once where to point cameras and where to look.
+    url, state = f"http://127.0.0.1:{port}/", receiver.state.root
+    assert said == f"hikrecv: listening on {url}; events are kept in {state}; the log is {logfile}\n"
     assert len(receiver.kept()) == 1
     assert "everything that was acknowledged is on disk" in logfile.read_text()
 
