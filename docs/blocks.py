@@ -19,7 +19,7 @@ from hikrecv.cli.main import COMMANDS
 from hikrecv.cli.main import command as hikrecv
 from hikrecv.isapi import catalogue
 from hikrecv.testing.samples import FAMILIES
-from hikrecv.wire.anomalies import AMBIGUOUS, HARMLESS
+from hikrecv.wire.anomalies import AMBIGUOUS, HARMLESS, INVALID
 
 DOCS = Path(__file__).parent
 _OPTION = re.compile(r"(?<![\w-])(--[a-z-]+)")
@@ -143,6 +143,11 @@ def harmless() -> str:
     return table(("name", "meaning"), ((_code(name), words) for name, words in HARMLESS.items()))
 
 
+def invalid() -> str:
+    """What strict refuses because the RFC does."""
+    return table(("name", "meaning"), ((_code(name), words) for name, words in INVALID.items()))
+
+
 def ambiguous() -> str:
     """Oddities of HTTP that strict mode refuses."""
     return table(("name", "meaning"), ((_code(name), words) for name, words in AMBIGUOUS.items()))
@@ -153,6 +158,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "types": types,
     "access-codes": access_codes,
     "harmless": harmless,
+    "invalid": invalid,
     "ambiguous": ambiguous,
 }
 

@@ -92,6 +92,9 @@ class Monitor:
             tuple(name.split(" ", 1)) if " " in name else (name, ""): n for name, n in watch.counts.items()
         }
         yield Sample("requests", "What became of requests", "counter", counted, ("what", "detail"))
+        yield Sample(
+            "discarded_bytes", "Bytes behind a last request, not kept", "counter", {(): watch.discarded_bytes}
+        )
 
     def _journal(self) -> Iterable[Sample]:
         status = self._service.storage.journal.status()

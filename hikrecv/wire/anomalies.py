@@ -6,22 +6,33 @@ from hikrecv.errors import Refused
 from hikrecv.push import Anomaly
 
 HARMLESS = {
+    "absolute-target": "the target names scheme and host, which are not kept",
     "bad-percent-encoding": "a % in the target is not followed by two hex digits",
+    "chunk-extension": "something follows a chunk's size, which is not kept",
     "chunked-in-http-1.0": "chunks in an HTTP/1.0 request",
-    "identity-coding": "Transfer-Encoding: identity says nothing",
     "leading-empty-lines": "more than one empty line before the request",
     "lower-case-method": "the method is not in capitals",
-    "lower-case-version": "the word HTTP is not in capitals",
-    "missing-host": "an HTTP/1.1 request without a Host header",
-    "non-ascii-target": "the target holds bytes above 127",
     "repeated-content-length": "the same Content-Length more than once",
     "repeated-content-type": "more than one Content-Type",
-    "star-target": "the target is *, read as /",
-    "target-without-slash": "the target does not begin with /",
+    "trailers": "fields follow the last chunk, which are not kept",
     "truncated": "the body ended before it was complete",
     "unknown-version": "a later HTTP/1 than 1.1, read as 1.1",
 }
 """Tolerated in both modes: these leave no doubt where the request ends."""
+
+INVALID = {
+    "bad-host": "the Host header names no host",
+    "lower-case-version": "the word HTTP is not in capitals",
+    "missing-host": "an HTTP/1.1 request without a Host header",
+    "non-ascii-target": "the target holds bytes above 127",
+    "star-target": "the target is *, read as /",
+    "target-without-slash": "the target does not begin with /",
+}
+"""
+No doubt where the request ends, but RFC 9112 wants it refused (2.3, 3.2): strict does.
+
+A proxy that let it through was deceived about where it goes, or is not the one that we think is there.
+"""
 
 AMBIGUOUS = {
     "bad-header-name": "a header has an impossible name",
@@ -36,17 +47,21 @@ AMBIGUOUS = {
     "folded-header": "a header goes on in the next line",
     "header-without-colon": "a header line has no colon",
     "header-without-name": "a header line has no name",
+    "identity-coding": "Transfer-Encoding: identity, which RFC 9112 does not know any more",
     "leading-fold": "the first header line begins with a blank",
     "length-and-chunked": "the request has a Content-Length and chunks",
     "no-final-line": "the empty line after the last chunk is missing",
-    "no-length": "a body is announced, but neither its length nor chunks",
+    "no-length": "a request that may have a body says neither its length nor chunks",
     "odd-blanks": "the request line has surplus blanks",
+    "odd-chunk-extension": "what follows a chunk's size is no chunk extension",
     "odd-trailers": "the lines after the last chunk are broken or too long",
     "padded-chunk-size": "blanks follow a chunk's size",
     "repeated-chunked": "chunked is named more than once",
     "repeated-host": "the request has more than one Host header",
 }
 """Two readers may disagree where such a request ends: closed after the answer, or refused when strict."""
+
+_WORDS = {**HARMLESS, **INVALID, **AMBIGUOUS}
 
 
 class Unreadable(Refused):
@@ -63,7 +78,7 @@ class Notes:
 
     A detail never repeats a header's value or the target: both may be secrets.
 
-    :param strict: refuse whatever is ambiguous.
+    :param strict: refuse whatever is invalid or ambiguous.
     """
 
     __slots__ = ("ambiguous", "found", "strict")
@@ -74,14 +89,18 @@ class Notes:
         self.ambiguous = False
 
     def add(self, name: str, detail: str = "") -> None:
-        """:raises Unreadable: for an ambiguous oddity in strict mode."""
-        if name in AMBIGUOUS:
-            if self.strict:
-                reason = f"{AMBIGUOUS[name]}, which this strict port refuses"
-                raise Unreadable(411 if name == "no-length" else 400, name, reason, detail)
-            self.ambiguous = True
+        """:raises Unreadable: for an invalid or ambiguous oddity in strict mode."""
+        words = _WORDS[name]
+        if self.strict and name not in HARMLESS:
+            reason = f"{words}, which this strict port refuses"
+            raise Unreadable(411 if name == "no-length" else 400, name, reason, detail)
+        self.ambiguous = self.ambiguous or name in AMBIGUOUS
         if all(name != anomaly.name for anomaly in self.found):
-            self.found += (Anomaly(name, detail or (AMBIGUOUS.get(name) or HARMLESS[name])),)
+            self.found += (Anomaly(name, detail or words),)
+
+    def has(self, names: frozenset[str]) -> bool:
+        """Whether one of *names* was noted."""
+        return any(anomaly.name in names for anomaly in self.found)
 
     def clear(self) -> None:
         """Begin the next request."""

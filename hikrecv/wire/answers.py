@@ -15,6 +15,9 @@ RETRY_AFTER = 30
 
 BUSY = Answer(503, retry_after=RETRY_AFTER)
 
+_ALLOW = b"Allow: POST, PUT, GET, HEAD, OPTIONS"
+"""RFC 9110, 15.5.6 wants it beside a 405."""
+
 _PHRASES = {413: "Content Too Large"}  # Python 3.11 still has the older name
 
 
@@ -54,6 +57,8 @@ def render(answer: Answer, *, keep: bool, body: bool = True, extra: tuple[bytes,
 @lru_cache(maxsize=64)
 def _empty(status: int, retry_after: int | None, keep: bool) -> bytes:
     lines = [_status_line(status), b"Content-Length: 0", *_last(retry_after, keep)]
+    if status == 405:
+        lines.append(_ALLOW)
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 

@@ -12,7 +12,13 @@ from .messages import Framing
 
 LONGEST_SIZE_LINE = 1_024
 MOST_SIZE_DIGITS = 16
-_SIZE = re.compile(rb"([0-9A-Fa-f]+)([ \t]*)(?:;[^\r\0]*)?")
+_SIZE = re.compile(rb"([0-9A-Fa-f]+)([ \t]*)(;[^\r\0]*)?")
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
+_EXTENSION = re.compile(
+    rb"(?:[ \t]*;[ \t]*%b(?:[ \t]*=[ \t]*(?:%b|%b))?)+" % (_TOKEN, _TOKEN, _QUOTED)  # RFC 9112, 7.1.1
+)
+_TRAILER = re.compile(rb"%b:[\t -~\x80-\xff]*" % _TOKEN)
 
 
 def begin(framing: Framing, length: int | None, limits: Limits, bare: bool, notes: Notes) -> Body:
@@ -185,6 +191,10 @@ class Chunks:
             raise _too_long(self._limit)
         if found[2]:
             self._notes.add("padded-chunk-size")
+        if found[3]:
+            self._notes.add("chunk-extension")
+            if _EXTENSION.fullmatch(found[3]) is None:
+                self._notes.add("odd-chunk-extension")
         self._left = int(found[1], 16)
         self._taken += self._left
         self.last = self._left == 0
@@ -209,8 +219,13 @@ class Chunks:
         line = buffer[at:end]
         if not line.endswith(b"\r") and not self._bare:
             self._notes.add("odd-trailers")
+        line = line.removesuffix(b"\r")
         self._trailers -= end + 1 - at
-        self.finished = line in (b"", b"\r")
+        self.finished = not line
+        if line:
+            self._notes.add("trailers")
+            if _TRAILER.fullmatch(line) is None:
+                self._notes.add("odd-trailers")
         return end + 1
 
 

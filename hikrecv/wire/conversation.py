@@ -14,7 +14,8 @@ from ..push import OK, Answer, Peer, Trust
 from .admission import Challenge
 from .advice import ADVICE, NO_TLS
 from .answers import BUSY, CONTINUE, render
-from .deadlines import body_deadline
+from .closed import is_closed
+from .deadlines import CONTENT_WAIT, body_deadline
 from .exchange import Exchange, Fate
 from .http1 import Data, End, Foreign, Head, Message, Reader, Refusal
 from .inflight import Share
@@ -48,6 +49,7 @@ class Conversation(Line):
         "_heard",
         "_reader",
         "_since",
+        "_told",
         "_wait",
         "deadline",
         "factory",
@@ -62,7 +64,7 @@ class Conversation(Line):
         self._busy = False
         self._wait = ""
         self._since = self._heard = self.deadline = 0.0
-        self.slot = 0
+        self.slot = self._told = 0
 
     # -- what Twisted calls -------------------------------------------------------
 
@@ -81,9 +83,9 @@ class Conversation(Line):
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes have come."""
-        if self.state == "linger":
+        if self.state in ("linger", "close"):
             self.throw_away(len(data))
-        elif self.state != "close":
+        else:
             self._heard = self.factory.now()
             if self._wait == "body" and self.state == "read" and self._reader.inside(len(data)):
                 self._more(data)
@@ -110,6 +112,9 @@ class Conversation(Line):
             return  # it was never let in
         self.lost = True
         self.factory.left(self)
+        surplus = self._reader.dropped + self._thrown
+        if surplus and self._told < 400:  # else a status has told it
+            self.factory.intake.discarded(self.ip, surplus)
         if isinstance(reason.value, ConnectionDone):
             if self.state == "close":
                 return  # as nearly always after an answer that said so
@@ -249,17 +254,28 @@ class Conversation(Line):
         kept.addBoth(self._kept, exchange, end.keep_alive, otherwise).addErrback(intake.log.bug)
 
     def _salvage(self, exchange: Exchange, end: End, otherwise: Answer) -> None:
-        """Keep a request that was cut; *otherwise* is the answer unless a whole document came."""
+        """
+        Keep a request that was cut, or said nothing of its length; *otherwise* is the answer
+        unless a whole document came.  A 400 stays one: what stands behind the fault is not kept.
+        """
         intake = self.factory.intake
         whole = intake.is_whole(exchange.head, exchange.body())
         intake.watch.salvaged(self.ip, whole)
-        intake.log.say(
-            self.ip,
-            "salvaged",
-            f"a request was cut after {exchange.size} bytes and kept as far as it came; "
-            "see the device's network and its time-out",
-        )
-        self._keep(exchange, end, None if whole else otherwise)
+        if exchange.head.framing == "close":
+            intake.log.say(
+                self.ip,
+                "no-length",
+                f"a request said nothing of its length: {exchange.size} bytes were kept, until it closed "
+                "or fell silent; where it can be set, let it send a Content-Length",
+            )
+        else:
+            intake.log.say(
+                self.ip,
+                "salvaged",
+                f"a request was cut after {exchange.size} bytes and kept as far as it came; "
+                "see the device's network and its time-out",
+            )
+        self._keep(exchange, end, None if whole and otherwise.status != 400 else otherwise)
 
     def _kept(
         self, answer: Answer | Failure, exchange: Exchange, keep_alive: bool, otherwise: Answer | None
@@ -275,6 +291,7 @@ class Conversation(Line):
         more = self._reader.buffered > 0
         keep = keep_alive and not answer.close and not self.factory.draining and (more or not self.ended)
         self.write(render(answer, keep=keep, body=head.method != "HEAD"))
+        self._told = answer.status
         self.factory.intake.watch.answered(answer.status)
         self._go_on(keep, linger=keep_alive or head.keep_alive or head.framing == "close")
 
@@ -299,6 +316,7 @@ class Conversation(Line):
         # Whoever waits for "100 Continue" may send it or not: then only closing is clear.
         keep = head.keep_alive and not head.expect_continue
         self.write(render(Answer(401), keep=keep, extra=challenge.lines))
+        self._told = 401
         self.factory.intake.watch.answered(401)
         if keep:
             self._begin(head, "none", "answered")
@@ -331,6 +349,7 @@ class Conversation(Line):
             exchange.share.release()
         if answer is not None and (exchange is None or exchange.fate != "answered"):
             self.write(render(answer, keep=False))
+            self._told = answer.status
             self.factory.intake.watch.answered(answer.status)
         self.close(linger=True)
 
@@ -339,7 +358,8 @@ class Conversation(Line):
         if exchange is not None and exchange.size and refusal.status == 400:
             self._salvage(exchange, End(refusal.anomalies, False, False), Answer(400))
             return
-        intake.keep_unreadable(self.ip, self.port, refusal.raw, refusal.anomalies)
+        if not intake.keep_unreadable(self.ip, self.port, refusal.raw, refusal.anomalies):
+            self._thrown += len(refusal.raw)
         intake.watch.refused(self.ip, refusal.status, refusal.reason)
         seen = visible(intake.without_secrets(refusal.raw[:SEEN]))
         intake.log.say(
@@ -349,7 +369,8 @@ class Conversation(Line):
 
     def _foreign(self, foreign: Foreign) -> None:
         intake, advice = self.factory.intake, ADVICE[foreign.kind]
-        intake.keep_foreign(self.ip, self.port, foreign)
+        if not intake.keep_foreign(self.ip, self.port, foreign):
+            self._thrown += len(foreign.raw)
         intake.watch.foreign(self.ip, foreign.kind, advice)
         intake.log.say(self.ip, "foreign", advice)
         self.close()
@@ -379,20 +400,28 @@ class Conversation(Line):
             self.factory.intake.watch.expired(self.ip, wait)
             self._give_up(BUSY)
         elif wait != "body" or exchange is None or not self._waits_for_more(exchange, now):
-            self._no_more(wait)
+            self._no_more(wait, now)
         self._advance()
 
     def _waits_for_more(self, exchange: Exchange, now: float) -> bool:
-        """Whether a body without a length, whose sender paused, is not all there yet."""
-        if now >= body_deadline(self._since, exchange.size, self.factory.limits):
+        """Whether a body without a length, whose sender paused for a moment, is not all there yet."""
+        if now >= self._heard + CONTENT_WAIT or not self._in_time(now):
             return False
         exchange.looks += 1
         exchange.looked = exchange.size
-        return exchange.size > 0 and not self.factory.intake.is_whole(exchange.head, exchange.body())
+        body = exchange.body()
+        return not (is_closed(body) and self.factory.intake.is_whole(exchange.head, body))
 
-    def _no_more(self, wait: str) -> None:
-        self.factory.intake.watch.expired(self.ip, wait)
-        message = self._reader.salvage()
+    def _in_time(self, now: float) -> bool:
+        """Whether a body is looked at because its sender is silent, and not because its time is up."""
+        exchange = self._exchange
+        return exchange is not None and now < body_deadline(self._since, exchange.size, self.factory.limits)
+
+    def _no_more(self, wait: str, now: float) -> None:
+        silent = wait == "body" and self._in_time(now)
+        if not silent:
+            self.factory.intake.watch.expired(self.ip, wait)
+        message = self._reader.salvage(silent)
         if message is None:
             self.close()
         else:

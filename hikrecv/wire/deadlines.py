@@ -17,6 +17,8 @@ FIRST_BYTE_TIME = 120.0
 """Seconds in which a new connection must say something; later it may be quiet for `idle_time`."""
 CONTENT_WAIT = 2.0
 """Seconds for what a device most likely never sends: a body without length, the last line of chunks."""
+DOCUMENT_WAIT = 0.25
+"""Seconds of silence after which a body without length is looked at: a whole document is its end."""
 LINGER_TIME = 5.0
 """Seconds in which a refused device may go on sending, so that it sees the answer."""
 CLOSE_TIME = 15.0

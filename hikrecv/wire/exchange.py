@@ -6,7 +6,7 @@ from typing import Literal
 
 from ..config import Limits
 from ..push import Trust
-from .deadlines import CONTENT_WAIT, body_deadline
+from .deadlines import CONTENT_WAIT, DOCUMENT_WAIT, body_deadline
 from .inflight import STEP, Share
 from .messages import Head
 
@@ -14,7 +14,7 @@ Fate = Literal["keep", "drop", "answered"]
 """What becomes of the body: it is kept, or read and thrown away before or after the answer."""
 
 QUIET_LOOKS = 3
-"""How often a body without a length is looked at when its sender pauses."""
+"""How often a body without a length is looked at when its sender pauses for a moment."""
 
 
 class Exchange:
@@ -44,9 +44,10 @@ class Exchange:
     def until(self, began: float, heard: float, limits: Limits) -> float:
         """Until when the body may go on, or a pause of its sender is looked at."""
         until = body_deadline(began, self.size, limits)
-        if self.head.framing != "close" or self.looks >= QUIET_LOOKS or self.looked == self.size:
+        if self.head.framing != "close":
             return until
-        return min(until, heard + CONTENT_WAIT)
+        look = 0 < self.size != self.looked and self.looks < QUIET_LOOKS
+        return min(until, heard + (DOCUMENT_WAIT if look else CONTENT_WAIT))
 
     def body(self) -> bytes:
         """What has come, in one piece."""

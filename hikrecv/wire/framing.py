@@ -7,12 +7,31 @@ from .head import Found
 from .messages import Framing
 
 MOST_DIGITS = 18
-_BODILESS = ("GET", "HEAD", "OPTIONS", "DELETE", "TRACE", "CONNECT")
+BODILESS = ("GET", "HEAD", "OPTIONS", "DELETE")
+"""Methods that have no body unless they say so: whoever asks whether we are there is answered at once."""
+
+_MAY_HIDE_A_LENGTH = frozenset(
+    {
+        "bad-header-name",
+        "empty-content-length",
+        "empty-transfer-encoding",
+        "folded-header",
+        "header-without-colon",
+        "header-without-name",
+        "identity-coding",
+        "leading-fold",
+    }
+)
+"""With one of these even such a method may have a body: its length stands in a line that cannot be read."""
 
 
 def decide(found: Found, method: str, version: str, notes: Notes) -> tuple[Framing, int | None]:
     """
     Choose the framing from the headers.
+
+    RFC 9112, 6.3 says that a request without a length has no body.  Devices send one all the same,
+    so whatever follows is read as the body, until the end: to believe the RFC would be to answer 200
+    for an event that is thrown away.
 
     :returns: the framing, and the length when it was announced.
     :raises Unreadable: 400, 411 (strict only) or 501.
@@ -26,7 +45,7 @@ def decide(found: Found, method: str, version: str, notes: Notes) -> tuple[Frami
         return "chunked", None
     if length is not None:
         return "length", length
-    if b"content-type" in found and method not in _BODILESS:
+    if method not in BODILESS or notes.has(_MAY_HIDE_A_LENGTH):
         notes.add("no-length")
         return "close", None
     return "none", None

@@ -24,11 +24,13 @@ class RequestLine(NamedTuple):
 # -- the request line -----------------------------------------------------------
 
 _METHODS = {name.encode(): name for name in ("POST", "PUT", "GET", "HEAD", "DELETE", "OPTIONS", "NOTIFY")}
+_REFUSED = ("CONNECT", "TRACE")
 _PRINTABLE = bytes(range(0x21, 0x7F))
 _PLAIN = _PRINTABLE.replace(b"%", b"")
 _NOT_CONTROL = bytes(byte for byte in range(256) if byte >= 0x20 and byte != 0x7F)
 _BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _VERSION = re.compile(rb"HTTP/([0-9])\.([0-9])", re.IGNORECASE)
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+,;=-]*)(?::[0-9]*)?")
 _AUTHORITY = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 
 
@@ -49,7 +51,7 @@ def odd_request_line(line: bytes, notes: Notes) -> RequestLine:
 
     Blanks are forgiven where they cannot be told from the target's own: before, after and inside it.
 
-    :raises Unreadable: 400 without a version, 505 for another HTTP than 1.
+    :raises Unreadable: 400 without a version, 405 for CONNECT and TRACE, 505 for another HTTP than 1.
     """
     if b"\r" in line or b"\0" in line:
         raise Unreadable(400, "bad-request-line", "the request line holds a CR or NUL byte")
@@ -60,9 +62,11 @@ def odd_request_line(line: bytes, notes: Notes) -> RequestLine:
     if text != line or target != target.strip(b" "):
         notes.add("odd-blanks")
     name = method.decode("ascii").upper()
+    if name in _REFUSED:
+        raise Unreadable(405, "method-refused", f"{name} is for proxies and for tests of them")
     if name.encode() != method:
         notes.add("lower-case-method")
-    return RequestLine(name, _target(target.strip(b" "), notes), spoken)
+    return RequestLine(name, _target(target.strip(b" "), name, notes), spoken)
 
 
 def _version(word: bytes, notes: Notes) -> str:
@@ -78,7 +82,7 @@ def _version(word: bytes, notes: Notes) -> str:
     return "1.0" if found[2] == b"0" else "1.1"
 
 
-def _target(target: bytes, notes: Notes) -> bytes:
+def _target(target: bytes, method: str, notes: Notes) -> bytes:
     if not target:
         notes.add("empty-target")
     if b" " in target:
@@ -89,22 +93,29 @@ def _target(target: bytes, notes: Notes) -> bytes:
         notes.add("non-ascii-target")
     if _BAD_PERCENT.search(target):
         notes.add("bad-percent-encoding")
-    return _path(target, notes)
+    return _path(target, method, notes)
 
 
-def _path(target: bytes, notes: Notes) -> bytes:
+def _path(target: bytes, method: str, notes: Notes) -> bytes:
     if target.startswith(b"/"):
         return target
     if target in (b"", b"*"):
-        if target:
+        if target and method != "OPTIONS":  # to which RFC 9112, 3.2.4 gives it
             notes.add("star-target")
         return b"/"
     authority = _AUTHORITY.match(target)
     if authority is None:
         notes.add("target-without-slash")
         return b"/" + target
+    notes.add("absolute-target")
     rest = target[authority.end() :]
     return rest if rest.startswith(b"/") else b"/" + rest
+
+
+def check_host(value: bytes, notes: Notes) -> None:
+    """Note a *value* that is no ``uri-host [ ":" port ]`` (RFC 9110, 7.2); an empty one is allowed."""
+    if _HOST.fullmatch(value) is None:
+        notes.add("bad-host")
 
 
 # -- the header lines -------------------------------------------------------------

@@ -11,7 +11,7 @@ from .anomalies import Notes, Unreadable
 from .body import Body, Chunks, Length, UntilClose, begin
 from .foreign import by_first_bytes, by_line
 from .framing import decide
-from .head import Found, RequestLine, header_lines, odd_request_line, plain_request_line
+from .head import Found, RequestLine, check_host, header_lines, odd_request_line, plain_request_line
 from .messages import RAW_MOST, Data, End, Foreign, Framing, Head, Message, Refusal
 from .usual import Heads
 
@@ -40,6 +40,7 @@ class Reader:
     :param mode: ``strict`` is for ports behind a proxy that shares connections among clients.
     :param limits: `headers` bounds a head and the trailers, `body` a body, both in bytes.
     :param heads: those that were read before, on other connections too.
+    :ivar dropped: bytes behind the last request, which nobody is told of.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class Reader:
         "_notes",
         "_phase",
         "_searched",
+        "dropped",
     )
 
     def __init__(
@@ -71,6 +73,7 @@ class Reader:
         self._at = 0
         self._eof = self._deaf = False
         self._first = True
+        self.dropped = 0
         self._forget_request()
 
     def _forget_request(self) -> None:
@@ -89,6 +92,7 @@ class Reader:
     def feed(self, data: bytes) -> None:
         """Take the next bytes.  Ask :meth:`next_event` until it gives None before feeding more."""
         if self._deaf:
+            self.dropped += len(data)
             return
         at = self._at
         self._buffer = data if at == len(self._buffer) else self._buffer[at:] + data
@@ -113,19 +117,20 @@ class Reader:
             self._first = False
             self._forget_request()
 
-    def salvage(self) -> End | Refusal | None:
+    def salvage(self, silent: bool = False) -> End | Refusal | None:
         """
         No more will come, or time is up: make the best of what came.
 
         Call it when :meth:`next_event` gave None.  It is also right two seconds after the last byte
-        in the phase ``final-line``, or when a body that lasts until the connection ends has not begun.
+        in the phase ``final-line``, or of a body without a length.
 
+        :param silent: the sender has said all that it wants to: a body without a length is not cut.
         :returns: an `End` in mid-body (`complete` when nothing that matters is missing), a `Refusal`
             in mid-head, None between requests.
         """
         try:
             if self._body is not None:
-                return self._salvaged(self._body)
+                return self._salvaged(self._body, silent)
             if self.phase == "head":
                 raise Unreadable(408, "unfinished-head", "the request's head was not finished in time")
             return None
@@ -254,7 +259,9 @@ class Reader:
         if kind == "text" or not self._first:
             raise Unreadable(400, "not-http", "this is not the beginning of an HTTP request")
         self._finish(deaf=True)
-        return Foreign(kind, buffer[at : at + RAW_MOST])
+        raw = buffer[at : at + RAW_MOST]
+        self.dropped -= len(raw)
+        return Foreign(kind, raw)
 
     def _header_block(self) -> tuple[bytes, int] | None:
         buffer, at = self._buffer, self._at
@@ -283,7 +290,10 @@ class Reader:
 
     def _start_body(self, line: RequestLine, headers: tuple[tuple[bytes, bytes], ...], found: Found) -> Head:
         method, target, version = line
-        if b"host" not in found and version == "1.1":
+        host = found.get(b"host")
+        if host is not None:
+            check_host(host, self._notes)
+        elif version == "1.1":
             self._notes.add("missing-host")
         framing, length = decide(found, method, version, self._notes)
         self._body = begin(framing, length, self._limits, self._bare, self._notes)
@@ -310,13 +320,13 @@ class Reader:
             return self._ended(complete=True)
         return self._salvaged(body) if self._eof else None
 
-    def _salvaged(self, body: Body) -> End:
+    def _salvaged(self, body: Body, silent: bool = False) -> End:
         if isinstance(body, Chunks) and body.last:
             self._notes.add("no-final-line")
             return self._ended(complete=True)
         if isinstance(body, UntilClose) and not body.taken:
             return self._ended(complete=True)
-        if not (isinstance(body, UntilClose) and self._eof):
+        if not (isinstance(body, UntilClose) and (self._eof or silent)):
             self._notes.add("truncated", f"missing: {body.missing()}")
         return self._ended(complete=False)
 
@@ -331,6 +341,7 @@ class Reader:
         raw = self._buffer[self._at : self._at + RAW_MOST]
         silent = not (self._first or self._notes.strict or self._line)
         self._finish(deaf=True)
+        self.dropped -= len(raw)
         return Refusal(error.http_status, error.reason, (*self._notes.found, error.anomaly), raw, silent)
 
     def _finish(self, deaf: bool) -> None:
@@ -338,6 +349,7 @@ class Reader:
         self._body = None
         if deaf:
             self._deaf = True
+            self.dropped += self.buffered
             self._buffer, self._at = b"", 0
 
 

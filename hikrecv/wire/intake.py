@@ -127,9 +127,9 @@ class Intake:
         except Exception:  # whatever went wrong in there, the device is answered
             return fail(Failure())
 
-    def keep_unreadable(self, ip: str, port: int, raw: bytes, anomalies: tuple[Anomaly, ...]) -> None:
+    def keep_unreadable(self, ip: str, port: int, raw: bytes, anomalies: tuple[Anomaly, ...]) -> bool:
         """
-        Keep what is no request, for a person to look at.
+        Keep what is no request, for a person to look at.  Returns whether it did.
 
         Only of senders that need no secret, within their quota, and ten a minute:
         else a stranger could fill the journal with noise.
@@ -138,9 +138,9 @@ class Intake:
             trust = self.admission.stranger(ip)
             self._check_quota(ip, trust)
         except Refused:
-            return
+            return False
         if self._kept.take(ip) is None:
-            return
+            return False
         body = from_raw(raw[:RAW_MOST], self.admission.token)
         self._charge(ip, len(body))
         peer = Peer(ip, port, trust)
@@ -154,10 +154,21 @@ class Intake:
             anomalies=anomalies,
         )
         self.take(push)
+        return True
 
-    def keep_foreign(self, ip: str, port: int, foreign: Foreign) -> None:
+    def discarded(self, ip: str, size: int) -> None:
+        """Count and name *size* bytes behind the last request of a connection."""
+        self.watch.discarded(ip, size)
+        self.log.say(
+            ip,
+            "discarded",
+            f"{size} bytes behind the last request of a connection were thrown away: its Content-Length is "
+            "too small, or it sends on behind a request after which the connection closes",
+        )
+
+    def keep_foreign(self, ip: str, port: int, foreign: Foreign) -> bool:
         """The same for what is not HTTP at all."""
-        self.keep_unreadable(ip, port, foreign.raw, (Anomaly("not-http", foreign.kind),))
+        return self.keep_unreadable(ip, port, foreign.raw, (Anomaly("not-http", foreign.kind),))
 
     def is_whole(self, head: Read, body: bytes) -> bool:
         """Whether a whole document is in the *body* so far, or in the query."""

@@ -32,6 +32,9 @@ class Watch(Protocol):
     def thrown_away(self, ip: str, reason: str) -> None:
         """A sender was told 200 for something that was not kept (`deny = "drop"`)."""
 
+    def discarded(self, ip: str, size: int) -> None:
+        """So many bytes came behind the last request of a connection, and are not kept."""
+
     def foreign(self, ip: str, kind: str, advice: str) -> None:
         """Something that is not HTTP came: ``tls``, ``sdk``, ``rtsp``, ``sip`` ..."""
 
@@ -70,6 +73,7 @@ class Tally:
         self.counts: Counter[str] = Counter()
         self.open = 0
         self.held = 0
+        self.discarded_bytes = 0
         self._wall, self._most = wall, most
         self._turned_away: OrderedDict[str, TurnedAway] = OrderedDict()
 
@@ -98,6 +102,10 @@ class Tally:
         """See :class:`Watch`."""
         self.counts["thrown away"] += 1
         self._remember(ip, 200, reason)
+
+    def discarded(self, ip: str, size: int) -> None:
+        """See :class:`Watch`."""
+        self.discarded_bytes += size
 
     def foreign(self, ip: str, kind: str, advice: str) -> None:
         """See :class:`Watch`."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from docs_pages import ROOT, page, rows
 
 from hikrecv.isapi import xml_document
-from hikrecv.wire.anomalies import AMBIGUOUS, HARMLESS
+from hikrecv.wire.anomalies import AMBIGUOUS, HARMLESS, INVALID
 
 NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9.]+)*")
 # Which argument of a call is the name of an anomaly.
@@ -60,4 +60,4 @@ def test_every_anomaly_is_documented_and_every_documented_one_exists() -> None:
     tables = re.split(r"(?=^\| name \|)", page("reference/anomalies.md"), flags=re.MULTILINE)[1:]
     documented = {cells[0].strip("`") for table in tables for cells in rows(table)}
 
-    assert documented == {*given(), *repairs(), *HARMLESS, *AMBIGUOUS}
+    assert documented == {*given(), *repairs(), *HARMLESS, *INVALID, *AMBIGUOUS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from importlib.util import module_from_spec, spec_from_file_location
@@ -17,8 +18,10 @@ from functional_harness import Receiver, until
 from hikrecv.journal.reader import JournalReader
 from hikrecv.push import Push
 from hikrecv.testing.profiles import Identity
+from hikrecv.testing.profiles.acusense import bare
 from hikrecv.testing.profiles.deepinview import comparison
 from hikrecv.testing.profiles.minmoe import verified
+from hikrecv.testing.profiles.xml import REGION
 
 pytestmark = pytest.mark.functional
 
@@ -101,6 +104,8 @@ def test_every_row_is_answered_kept_and_understood(new_receiver, mode: str) -> N
     for push in pushes(receiver):
         kept.setdefault(push.peer.port, []).append(push.body)
     for row, one in zip(rows.ROWS, heard, strict=True):
+        if row.asks:
+            continue
         # Of what is no request ten a minute are kept: these come all at once from one address.
         acknowledged = [body for body, status in zip(row.bodies, one.statuses, strict=False) if status == 200]
         assert kept.get(one.port, [])[: len(acknowledged)] == acknowledged, row.id
@@ -118,6 +123,7 @@ def cut(message: Any, share: float) -> bytes:
     return head + b"\r\n\r\n" + body[: int(len(body) * share)]
 
 
+ALERT = bare(Identity(1), NOW, "linedetection", inside=REGION.format(target="human"))
 TERMINAL = verified(Identity(1), NOW, 4711)
 
 
@@ -166,6 +172,41 @@ def test_a_body_without_any_length_is_taken_until_it_is_whole(new_receiver) -> N
         assert line.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
 
     assert [event.family for event in receiver.events()] == ["access", "test"]
+
+
+LENGTHLESS = {
+    "no header at all": b"POST / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an empty length": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n",
+    "an empty coding": b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n\r\n",
+    "a folded length": b"POST / HTTP/1.1\r\n Content-Length: 300\r\nHost: x\r\n\r\n",
+    "no colon": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length 300\r\n\r\n",
+    "a blank for the dash": b"POST / HTTP/1.1\r\nHost: x\r\nContent Length: 300\r\n\r\n",
+    "HTTP/1.0": b"POST / HTTP/1.0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("pause", [0.0, 1.5])
+def test_an_event_that_says_nothing_of_its_length_is_that_event_and_no_test(new_receiver, pause) -> None:
+    receiver: Receiver = new_receiver(TABLES).start()
+
+    def send(head: bytes) -> bytes:
+        with socket.create_connection(("127.0.0.1", receiver.port), timeout=20) as line:
+            line.sendall(head + (b"" if pause else ALERT.body))
+            if pause:
+                time.sleep(pause)  # a device that makes its picture between head and body
+                line.sendall(ALERT.body)
+            answer = line.recv(4096)
+            assert line.recv(4096) == b""
+            return answer[:12]
+
+    with ThreadPoolExecutor(len(LENGTHLESS)) as pool:
+        told = dict(zip(LENGTHLESS, pool.map(send, LENGTHLESS.values()), strict=True))
+    receiver.stop()
+
+    assert told == dict.fromkeys(LENGTHLESS, b"HTTP/1.1 200")
+    assert [push.body for push in pushes(receiver)] == [ALERT.body] * len(LENGTHLESS)
+    assert {event.family for event in receiver.events()} == {"line-crossing"}
+    assert all("no-length" in event.anomalies for event in receiver.events())
 
 
 def test_an_event_in_the_query_of_a_get_is_an_event(new_receiver) -> None:

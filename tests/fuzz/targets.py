@@ -34,7 +34,7 @@ from hikrecv.wire.watch import Tally
 ALL = Privacy(mask=("templates", "certificates", "names", "births"))
 FAILURES = frozenset({"decoder-failed", "unreadable-part", "decode-plugin-failed"})
 """Anomalies behind which an exception was caught."""
-STATUSES = frozenset({100, 200, 400, 408, 411, 413, 431, 501, 503, 505})
+STATUSES = frozenset({100, 200, 400, 405, 408, 411, 413, 431, 501, 503, 505})
 CLOSELY = 8
 """How many events of one push are looked at in every form: each reads the document anew."""
 BOUND = 2.0

@@ -39,7 +39,7 @@ class Reading:
         if then == "half-close":
             self.reader.eof()
             self.drain()
-        elif then == "wait" and (last := self.reader.salvage()) is not None:
+        elif then == "wait" and (last := self.reader.salvage(silent=True)) is not None:
             self.note(last)
         return self.report
 

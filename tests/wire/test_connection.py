@@ -88,7 +88,40 @@ def test_a_question_is_answered_and_not_kept(port, method):
 def test_an_empty_post_is_kept(port, method):
     desk = port()
 
-    device = desk.connect().send(method + b" / HTTP/1.1\r\nHost: x\r\n\r\n")
+    device = desk.connect().send(method + b" / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+
+    assert device.told == [200]
+    assert [push.body for push in desk.pushes] == [b""]
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"NOTIFY"])
+@pytest.mark.parametrize("kind", [b"", b"Content-Type: application/xml\r\n"])
+def test_a_connection_test_without_anything_is_a_test_after_two_seconds_of_silence(port, method, kind):
+    desk = port()
+    device = desk.connect().send(method + b" / HTTP/1.1\r\nHost: x\r\n" + kind + b"\r\n")
+
+    desk.advance(1.75)
+    assert device.told == []
+    desk.advance(0.5)
+
+    assert device.told == [200]
+    assert device.closed
+    assert [push.body for push in desk.pushes] == [b""]
+    assert desk.watch.counts["expired body"] == 0
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"DELETE", b"OPTIONS"])
+def test_whoever_only_asks_is_answered_at_once_and_may_ask_again(port, method):
+    ask = method + b" / HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n\r\n"
+    device = port().connect().send(ask + ask)
+
+    assert device.told == [200, 200]
+    assert not device.closed
+
+
+def test_a_connection_test_that_closes_its_side_is_answered_at_once(port):
+    desk = port()
+    device = desk.connect().send(b"POST / HTTP/1.0\r\n\r\n").half_close()
 
     assert device.told == [200]
     assert [push.body for push in desk.pushes] == [b""]
@@ -347,41 +380,127 @@ def test_a_cut_push_that_is_not_kept_is_503_and_never_200(port):
 NO_LENGTH = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\r\n"
 
 
-def test_a_typed_post_without_length_and_body_is_empty_after_2_seconds(port):
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":{"b":1}}',
+        b"[1, 2]\r\n",
+        b"\xef\xbb\xbf<a><b>1</b></a>\r\n\0",
+        b"--x\r\n\r\n{}\r\n--x--\r\n",
+        b"preamble\n--x\n\n{}\n--x--",
+    ],
+)
+def test_a_whole_document_without_a_length_is_answered_a_moment_later(port, body):
     desk = port()
-    device = desk.connect().send(NO_LENGTH)
+    device = desk.connect().send(NO_LENGTH + body, 7)
+
+    assert device.told == []
+    desk.advance(0.5)
+
+    assert device.told == [200]
+    assert device.closed
+    assert [push.body for push in desk.pushes] == [body]
+    assert [anomaly.name for anomaly in desk.pushes[0].anomalies] == ["no-length"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":{"b":1}',
+        b"[1, 2",
+        b"<a><b>",
+        b"--x\r\n\r\n{}\r\n",
+        b"--x--\r\n",
+        b"words",
+        b"--",
+        b"--\r\n--\r\n--",
+    ],
+)
+def test_what_is_not_closed_without_a_length_is_waited_for_and_ends_after_two_seconds(port, body):
+    desk = port(complete=lambda push: False)
+    device = desk.connect().send(NO_LENGTH + body)
 
     desk.advance(1.75)
     assert device.told == []
     desk.advance(0.5)
 
-    assert device.told == [200]
-    assert [push.body for push in desk.pushes] == [b""]
+    assert device.told == [408]
+    assert device.closed
+    assert [push.body for push in desk.pushes] == [body]
+    assert desk.watch.counts["expired body"] == 0
 
 
-def test_a_body_without_length_is_answered_when_it_is_whole_and_its_sender_waits(port):
+def test_a_pause_inside_a_body_without_a_length_is_not_its_end(port):
     desk = port()
-    device = desk.connect().send(NO_LENGTH + b'{"a":')
-    desk.advance(3)
-    device.send(b"1}")
-    assert device.told == []
+    device = desk.connect().send(NO_LENGTH)
+    for piece in (b"--x\r\n\r\n{}", b"\r\n--x\r\n\r\n\xff\xd8", b"\xff\xd9\r\n--x--\r\n"):
+        desk.advance(1.5)
+        device.send(piece)
+        assert device.told == []
 
+    desk.advance(0.5)
+
+    assert device.told == [200]
+    assert [push.body for push in desk.pushes] == [
+        b"--x\r\n\r\n{}\r\n--x\r\n\r\n\xff\xd8\xff\xd9\r\n--x--\r\n"
+    ]
+
+
+def test_a_body_without_a_length_that_drips_has_its_whole_time_and_no_more(port):
+    looks = []
+    desk = port(complete=lambda push: looks.append(push) is not None)
+    device = desk.connect().send(NO_LENGTH + b"{")
+
+    for _ in range(29):
+        desk.advance(1)
+        device.send(b"}")
+    assert device.told == []
     desk.advance(2.5)
 
-    assert device.told == [200]
-    assert [push.body for push in desk.pushes] == [b'{"a":1}']
-    assert device.closed
-
-
-def test_an_unfinished_body_without_length_gets_its_whole_time(port):
-    desk = port()
-    device = desk.connect().send(NO_LENGTH + b'{"a":')
-
-    desk.advance(29)
-    assert device.told == []
-    desk.advance(2)
-
     assert device.told == [408]
+    assert len(looks) <= 4  # three while it paused, one at its end
+    assert [anomaly.name for anomaly in desk.pushes[0].anomalies] in (
+        ["no-length"],
+        ["no-length", "truncated"],
+    )
+
+
+def test_what_comes_behind_an_answered_body_is_named(port, logged):
+    desk = port()
+    device = desk.connect().send(NO_LENGTH + b"{}")
+    desk.advance(0.5)
+    assert device.told == [200]
+
+    device.send(b"{}" * 10).lose(clean=True)
+
+    assert desk.watch.discarded_bytes == 20
+    assert any("20 bytes behind the last request" in line for line in logged)
+
+
+def test_what_comes_behind_the_last_request_of_a_connection_is_named(port):
+    desk = port()
+    close = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
+    device = desk.connect().send(close + POST).lose(clean=True)
+
+    assert device.told == [200]
+    assert desk.watch.discarded_bytes == len(POST)
+
+
+def test_what_was_refused_with_a_status_is_not_named_besides(port):
+    desk = port()
+    desk.connect().send(b"GET / HTTP/1.1\r\nX: \0\r\n\r\n" + POST).send(POST).lose()
+
+    assert desk.watch.discarded_bytes == 0
+
+
+def test_a_whole_document_before_a_broken_chunk_is_kept_and_told_400(port):
+    desk = port()
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    device = desk.connect().send(head + b"2\r\n{}picture")
+
+    assert device.told == [400]  # and not 200: the picture is not kept
+    assert [push.body for push in desk.pushes] == [b"{}"]
 
 
 def test_a_slow_journal_is_a_503_and_its_late_result_changes_nothing(port):

