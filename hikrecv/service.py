@@ -163,6 +163,7 @@ class ReceiverService(Service):
             workplace,
             slot,
             anew=storage.new_ledger,
+            reopen=storage.reopen_ledger,
             keep_marks=parts.config.journal.keep,
         )
         self.greeting = Greeting(reactor, parts, self.state.root)

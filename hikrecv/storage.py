@@ -51,7 +51,7 @@ class Storage:
     ) -> None:
         self._state, self._reactor = state, reactor
         self._pools = [ThreadPool(0, 1, name) for name in ("hikrecv ledger", "hikrecv index")]
-        self.ledger, self.ledger_error = _open_ledger(state)
+        self.ledger, self.reopen_ledger = self._open_ledger()
         self._first_index = _open_index(state)
         store = Store()
         found = read_holds(store, Layout(state.root))
@@ -136,9 +136,32 @@ class Storage:
         for entry in self.journal.entries(max(begin, self.journal.first), durable + 1):
             interpreter.read(entry)
 
+    def _open_ledger(self) -> tuple[Ledger | None, Callable[[], Ledger] | None]:
+        """
+        The ledger, or None: then what opens it later, or None too when the reactions wait for the operator.
+
+        Nothing of it keeps events from being received.
+        """
+        journal = self._state.journal
+        lost = journal.is_dir() and any(journal.iterdir())
+        try:
+            return Ledger.open(self._state.ledger, expected=lost), None
+        except LedgerBusy as error:
+            # A full disk, say: it is all there, and nobody should be asked to begin another.
+            _log.error("{error}; the reactions wait, and it is tried again", error=error)
+            return None, partial(self._use, partial(Ledger.open, self._state.ledger, expected=lost))
+        except LedgerError as error:
+            _log.critical("{error}; the reactions wait", error=error)
+            return None, None
+
     def new_ledger(self, reactions: Any) -> Ledger:
         """Begin a new ledger in place of a lost one; in the ledger's thread."""
-        self.ledger = Ledger.anew(self._state.ledger, reactions)
+        if self.ledger is not None:
+            self.ledger.abandon()
+        return self._use(partial(Ledger.anew, self._state.ledger, reactions))
+
+    def _use(self, make: Callable[[], Ledger]) -> Ledger:
+        self.ledger = make()
         return self.ledger
 
     def close(self) -> Deferred[None]:
@@ -148,7 +171,9 @@ class Storage:
     async def _close(self) -> None:
         await self.journal.close()
         if self.ledger is not None:
-            await self.in_ledger(self.ledger.close)
+            await self.in_ledger(self.ledger.close).addErrback(
+                lambda failure: _log.error("the ledger was not closed: {error}", error=failure.value)
+            )
         await self.in_ledger(self.holding.close)
         for pool in self._pools:
             pool.stop()
@@ -177,19 +202,6 @@ def _open_index(state: State) -> Index:
     except IndexBroken as error:
         _log.warn("{error}", error=error)
         return Index.anew(state.index)
-
-
-def _open_ledger(state: State) -> tuple[Ledger | None, str]:
-    """The ledger, or None and why the reactions have to wait for the operator."""
-    lost = state.journal.is_dir() and any(state.journal.iterdir())
-    try:
-        return Ledger.open(state.ledger, expected=lost), ""
-    except LedgerBusy:
-        # A full disk, say: it is all there, and nobody should be asked to begin another.
-        raise
-    except LedgerError as error:
-        _log.critical("{error}; the reactions wait", error=error)
-        return None, str(error)
 
 
 def _highest(ledger: Ledger | None) -> int:

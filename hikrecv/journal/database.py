@@ -170,8 +170,46 @@ def storable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
+class Presence:
+    """
+    Whether the names of an open database still lead to its files.
+
+    SQLite goes on with a file that somebody removed, moved away or replaced, as with any
+    other, and what it writes is gone when the process ends.
+
+    :param path: of a file that :func:`open_to_write` has opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._log = path, beside(path, "-wal")
+        self._known = _number(self._path), _number(self._log)
+
+    def missing(self, *, log: bool = True) -> str:
+        """
+        What became of one of them, "" when all is well; costs two looks at the directory.
+
+        :param log: False when the database is closed, and its log with it.
+        """
+        for path, known in zip((self._path, self._log)[: 1 + log], self._known, strict=False):
+            if (now := _number(path)) != known:
+                return f"{path} was {'replaced' if now else 'removed'} while it was in use"
+        return ""
+
+    def opened_again(self) -> None:
+        """It has another log now."""
+        self._known = self._known[0], _number(self._log)
+
+
+def _number(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def beside(path: Path, ending: str) -> Path:
-    """The file that SQLite keeps beside *path*: ``-wal`` or ``-shm``."""
+    """A file that stands beside *path*, as SQLite's ``-wal`` and ``-shm`` do."""
     return path.with_name(path.name + ending)
 
 

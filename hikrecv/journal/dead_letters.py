@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -42,8 +42,8 @@ class DeadLetters(Places):
 
     most_letters: ClassVar[int] = 100_000
 
-    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
-        super().__init__(connection, name)
+    def __init__(self, connection: sqlite3.Connection, name: str, **more: Any) -> None:
+        super().__init__(connection, name, **more)
         rows = self._all("SELECT reaction, count(*) FROM dead_letters GROUP BY reaction")
         self._dead: dict[str, int] = dict(rows)
 

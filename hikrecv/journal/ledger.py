@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from hikrecv.errors import LedgerError
 
-from .database import Schema, beside, open_to_read, open_to_write, remove, sync_directory
+from .database import Presence, Schema, beside, open_to_read, open_to_write, remove, sync_directory
 from .dead_letters import DeadLetter, DeadLetters
 from .place import Place, Try
 from .promises import DAY, MARKS, Promises
@@ -49,10 +50,11 @@ class Ledger(DeadLetters, Promises):
                 f"the ledger {path} is lost, so nobody knows what the reactions have done; {CURE}"
             )
         with in_words(str(path)):
-            connection = open_to_write(path, SCHEMA, "FULL")
+            connection = _open(path)
             try:
-                _check(connection)
-                return cls(connection, str(path))
+                if path == ":memory:":
+                    return cls(connection, str(path))
+                return cls(connection, str(path), reopen=partial(_open, path), presence=Presence(Path(path)))
             except BaseException:
                 connection.close()
                 raise
@@ -94,6 +96,11 @@ class Ledger(DeadLetters, Promises):
         finally:
             self._connection.close()
 
+    def abandon(self) -> None:
+        """Close what is lost; what waited is not written."""
+        self._grouped.clear()
+        self._connection.close()
+
     def prune(self, now: float, *, keep: float = MARKS) -> tuple[str, ...]:
         """
         Forget what is too old to matter; the names of reactions that are forgotten with it.
@@ -111,10 +118,16 @@ class Ledger(DeadLetters, Promises):
         return tuple(gone)
 
 
-def _check(connection: sqlite3.Connection) -> None:
-    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if verdict != "ok":
-        raise sqlite3.DatabaseError(" ".join(verdict.split()))
+def _open(path: Path | str) -> sqlite3.Connection:
+    connection = open_to_write(path, SCHEMA, "FULL")
+    try:
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(" ".join(verdict.split()))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _is_there(path: Path | str) -> bool:

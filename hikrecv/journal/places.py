@@ -24,8 +24,8 @@ _json = msgspec.json.Encoder().encode
 class Places(Writer):
     """The part of the ledger that says where each reaction goes on.  An unknown name is a KeyError."""
 
-    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
-        super().__init__(connection, name)
+    def __init__(self, connection: sqlite3.Connection, name: str, **more: Any) -> None:
+        super().__init__(connection, name, **more)
         rows = self._all(f"SELECT {_COLUMNS} FROM places")  # noqa: S608, names of ours
         self._places = {row[0]: _place(row) for row in rows}
 
@@ -86,17 +86,17 @@ class Places(Writer):
         """One event above the cursor is done.  Grouped.  The courier bounds how many there are."""
         self._later(name, self._places[name].finished(seq, n, at))
 
-    def advance(self, name: str, cursor: int, at: float | None = None) -> None:
-        """Everything up to *cursor* is done.  Grouped."""
-        self._later(name, self._places[name].advanced(cursor, at))
+    def advance(self, name: str, cursor: int, at: float | None = None, handed: int = 0) -> None:
+        """Everything up to *cursor* is done, *handed* events of it since the last time.  Grouped."""
+        self._later(name, self._places[name].advanced(cursor, at), handed)
 
     def failed(self, name: str, seq: int, n: int, attempts: int, error: str, at: float | None = None) -> None:
         """An attempt of this event failed, and there may be more.  Grouped."""
         self._later(name, self._places[name].tried(Try(seq, n, attempts, error, at)))
 
-    def _later(self, name: str, place: Place) -> None:
+    def _later(self, name: str, place: Place, weight: int = 1) -> None:
         self._places[name] = place
-        self._group(_INSERT, name, row=partial(_row, name, place))
+        self._group(_INSERT, name, row=partial(_row, name, place), weight=max(weight, 1))
 
     def _now(self, name: str, place: Place) -> None:
         place_before, row_before = self._places.get(name), self._grouped.get((_INSERT, name))

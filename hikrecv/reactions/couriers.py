@@ -10,24 +10,28 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList, Defer
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from hikrecv.errors import LedgerError
+from hikrecv.errors import LedgerBusy, LedgerError
 from hikrecv.journal.holds import beginning
 from hikrecv.journal.ledger import Place
 
-from .book import Run
+from .book import Run, share_of
 from .calls import Calls
 from .courier import Courier
 from .feed import Feed
 from .outcome import in_words
 from .reaction import Reaction
-from .status import Status
+from .status import State, Status
 from .watchdog import Lookout, Slot
 
 UPKEEP = 1.0
-"""Seconds between two commits of what the ledger has grouped."""
+"""Seconds at most between two commits of what the ledger has grouped."""
+EARLY = 0.01
+"""The same at least; in between it is the `SHARE` of the life so far."""
 PRUNE = 3_600.0
 STOP = 10.0
 """Seconds that a courier has to stop when it is changed, rewound or removed."""
+LOSING = 1.0
+"""The same when the ledger is lost: there is nothing to write down."""
 CURE = "say where it goes on: hikrecv reactions rewind NAME --to now|SEQ"
 LOST = f"the ledger is lost, so nobody knows what this reaction has done; {CURE}"
 BEYOND = f"its place is beyond the end of the journal, which is another one then; {CURE}"
@@ -54,6 +58,8 @@ class Couriers:
     :param slot: the one that the calls write; its watchdog is started and stopped here.
     :param anew: makes a new ledger in which the named reactions have no place, in the
         ledger's thread (``partial(Ledger.anew, path)``).
+    :param reopen: opens the ledger, in its thread, if it could not be used when this was made
+        (*ledger* is None) though it is not lost; called until it does not raise `LedgerBusy`.
     :param keep_marks: seconds for which the journal keeps events, and marks are kept at least.
     :ivar ledger: the one in use; None as long as it is lost.
     :ivar committed: up to which seq each reaction needs the journal no more, as the ledger has it on disk.
@@ -70,6 +76,7 @@ class Couriers:
         slot: Slot,
         *,
         anew: Callable[[Iterable[str]], Any] | None = None,
+        reopen: Callable[[], Any] | None = None,
         keep_marks: float = 0.0,
     ) -> None:
         self._feed = feed
@@ -78,11 +85,14 @@ class Couriers:
         self._clock = clock
         self._wall = wall
         self._calls = calls
-        self._anew = anew
+        self._anew, self._reopen = anew, reopen
+        self._ledger_error = LOST
         self._keep_marks = keep_marks
         self._reactions: dict[str, Reaction] = {}
         self._couriers: dict[str, Courier] = {}
         self._unplaced: dict[str, str] = {}
+        # Those of them that wait for the ledger and for nobody else, and where they would begin.
+        self._waiting: dict[str, tuple[int | None, int]] = {}
         # Where those were that have no courier at this moment: being exchanged is no reason to lose events.
         self._held: dict[str, int] = {}
         self._dead: dict[str, int] = {}
@@ -91,6 +101,7 @@ class Couriers:
         self._upkeep: Any = None
         self._waking: Any = None
         self._untold = 0
+        self._began = clock.seconds()
         self._pruned = float("-inf")
         self._stopped = False
         self.committed: dict[str, int] = {}
@@ -104,8 +115,11 @@ class Couriers:
         :param begins: the first seq of those that have no place in the ledger, decided before anything
             was acknowledged for them; 0 when nobody knows, then the operator has to say.
         """
+        self._began = self._clock.seconds()
         self._lookout.start()
         self._feed.changed.append(self.wake)
+        if self._reopen is not None:
+            await self._open(self._reopen)
         await self._one_by_one.run(self._exchange, reactions, begins, everything=True, now=self._feed.last)
         self._look_after()
 
@@ -200,8 +214,8 @@ class Couriers:
             try:
                 await self._begin(name, begins.get(name), now)
             except LedgerError as error:
-                self._unplaced[name] = str(error)
-                _log.error("{reaction} waits: {reason}", reaction=name, reason=error)
+                self._wait(name, begins.get(name), now, error)
+        self._waiting = {name: then for name, then in self._waiting.items() if name in reactions}
         self._unplaced = {name: why for name, why in self._unplaced.items() if name in reactions}
         self._held = {name: cursor for name, cursor in self._held.items() if name in self._unplaced}
 
@@ -226,10 +240,11 @@ class Couriers:
         reaction = self._reactions[name]
         place = await self._place(reaction, begins, now)
         if not place.placed:
-            self._unplaced.setdefault(name, LOST)
+            self._unplaced.setdefault(name, self._ledger_error)
             _log.error("{reaction} waits: {reason}", reaction=name, reason=self._unplaced[name])
             return
         self._unplaced.pop(name, None)
+        self._waiting.pop(name, None)
         courier = Courier(
             reaction,
             self._calls(reaction),
@@ -243,9 +258,19 @@ class Couriers:
         self._couriers[name] = courier
         courier.start()
 
+    def _wait(self, name: str, begins: int | None, now: int, error: LedgerError) -> None:
+        """It has no courier before the ledger can be used; *begins* and *now* are for one that is new."""
+        if isinstance(error, LedgerBusy):
+            self._waiting[name] = begins, now
+        if self._unplaced.get(name) != str(error):
+            _log.error("{reaction} waits: {reason}", reaction=name, reason=error)
+        self._unplaced[name] = str(error)
+
     async def _place(self, reaction: Reaction, begins: int | None, now: int) -> Place:
         if not reaction.carries:
             return Place(cursor=self._feed.last)
+        if self._reopen is not None:
+            raise LedgerBusy(self._ledger_error)
         if self.ledger is None:
             return Place(cursor=0, placed=False)
         name, start = reaction.name, reaction.common.start
@@ -277,22 +302,71 @@ class Couriers:
 
     def _plan_upkeep(self) -> None:
         if not self._stopped:
-            self._upkeep = self._clock.callLater(UPKEEP, self._look_after)
+            wait = share_of(self._clock.seconds() - self._began, EARLY, UPKEEP)
+            self._upkeep = self._clock.callLater(wait, self._look_after)
 
     async def _keep_up(self) -> None:
+        if self._reopen is not None:
+            await self._open(self._reopen)
         if self.ledger is None:
             return
-        self.committed = await self._run(self._commit)
-        await self._count_dead()
+        try:
+            self.committed, self._dead = await self._run(self._commit)
+        except LedgerBusy as error:
+            self._tell(str(error))
+            return
+        except LedgerError as error:
+            await self._one_by_one.run(self._lose, str(error))
+            return
+        self._tell("")
+        if self._waiting:
+            await self._one_by_one.run(self._begin_waiting)
         if self._clock.seconds() - self._pruned >= PRUNE:
             self._pruned = self._clock.seconds()
             for name in await self._run(self._prune):
                 _log.info("forgot {reaction}, which is not in the configuration any more", reaction=name)
 
-    def _commit(self) -> dict[str, int]:
+    async def _open(self, reopen: Callable[[], Any]) -> None:
+        try:
+            self.ledger = await self._run(reopen)
+            self._reopen = None
+        except LedgerBusy as error:
+            self._tell(str(error))
+        except LedgerError as error:
+            await self._one_by_one.run(self._lose, str(error))
+
+    def _commit(self) -> tuple[dict[str, int], dict[str, int]]:
+        """In the ledger's thread."""
         self.ledger.commit()
+        self.ledger.check()
         places: dict[str, Place] = self.ledger.places()
-        return {name: place.holds for name, place in places.items() if place.holds is not None}
+        held = {name: place.holds for name, place in places.items() if place.holds is not None}
+        return held, self.ledger.dead_counts()
+
+    def _tell(self, error: str) -> None:
+        """Say once that the ledger cannot be used, and once that it can again."""
+        if error and error != self._ledger_error:
+            _log.error("{error}; it is tried again", error=error)
+        elif not error and self._ledger_error != LOST:
+            _log.info("the ledger can be used again")
+        self._ledger_error = error or LOST
+
+    async def _begin_waiting(self) -> None:
+        for name, (begins, now) in list(self._waiting.items()):
+            try:
+                await self._begin(name, begins, now)
+            except LedgerError as error:
+                self._wait(name, begins, now, error)
+
+    async def _lose(self, reason: str) -> None:
+        """Nobody knows what was done: nothing is handed over until an operator says where to go on."""
+        _log.critical("ALARM: {reason}; the reactions wait, events are received and kept", reason=reason)
+        self._ledger_error, self._reopen = reason, None
+        names = [name for name, reaction in self._reactions.items() if reaction.carries]
+        self._unplaced.update(dict.fromkeys(names, reason))
+        self._waiting.clear()
+        await self._stop_all([name for name in names if name in self._couriers], LOSING)
+        self.ledger = None
 
     def _prune(self) -> Iterable[str]:
         names: Iterable[str] = self.ledger.prune(self._wall(), keep=self._keep_marks)
@@ -316,10 +390,9 @@ class Couriers:
         if (courier := self._couriers.get(name)) is not None:
             return courier.status(**seen)
         reason = self._unplaced.get(name, "")
-        plugin = reaction.plugin.name
-        return Status(
-            name=name, plugin=plugin, state="unplaced" if reason else "stopped", reason=reason, **seen
-        )
+        # What waits for the ledger alone goes on by itself; the others need an operator.
+        state: State = "blocked" if name in self._waiting else "unplaced" if reason else "stopped"
+        return Status(name=name, plugin=reaction.plugin.name, state=state, reason=reason, **seen)
 
     def _cursor(self, to: str | int) -> int:
         return beginning(to, first=self._feed.first, last=self._feed.last) - 1

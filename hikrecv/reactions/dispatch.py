@@ -107,11 +107,18 @@ class Dispatch(Couriers):
     async def _rewind(self, name: str, cursor: int) -> int:
         await self._stop_all([name] if name in self._couriers else [], STOP)
         if self.ledger is None:
-            if self._anew is None:
-                raise LedgerError(LOST)
+            if self._anew is None or self._reopen is not None:
+                raise LedgerError(self._ledger_error)
             carrying = [name for name, reaction in self._reactions.items() if reaction.carries]
             self.ledger = await self._run(self._anew, carrying)
-        await self._run(self.ledger.rewind, name, cursor)
+            self._ledger_error = LOST
+            self._unplaced.update(dict.fromkeys(carrying, LOST))
+        try:
+            await self._run(self.ledger.rewind, name, cursor)
+        except LedgerError as error:
+            # Nothing has changed: it goes on where it was as soon as the ledger can be used.
+            self._wait(name, None, self._feed.last, error)
+            raise
         await self._begin(name, None, self._feed.last)
         self._held.pop(name, None)
         return cursor

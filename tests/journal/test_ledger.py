@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from hikrecv.errors import LedgerError, StateError, StateTooNew
+from hikrecv.errors import LedgerBusy, LedgerError, StateError, StateTooNew
 from hikrecv.journal.dead_letters import DeadLetter
 from hikrecv.journal.ledger import REMOVED, Ledger
 from hikrecv.journal.place import Place, Try
@@ -504,20 +504,86 @@ def test_what_an_operator_was_told_has_failed_does_not_happen_later(ledger):
     assert ledger._all("SELECT reaction, cursor FROM places") == [("hq", 5)]
 
 
-def test_a_failed_write_is_never_tried_again(path):
+def test_after_a_failed_write_the_file_is_opened_and_written_anew_before_it_is_used(path):
     ledger = Ledger.open(path)
     ledger.add("hq", 1)
+    ledger.advance("hq", 7)
     ledger._connection.execute("PRAGMA query_only = ON")
 
     with pytest.raises(LedgerError, match="cannot be used now: attempt to write a readonly database"):
         ledger.mark("hq", "k", NOW)
 
-    ledger._connection.execute("PRAGMA query_only = OFF")
-    with pytest.raises(LedgerError, match="readonly"):
-        ledger.mark("hq", "k", NOW)
-    with pytest.raises(LedgerError, match="readonly"):
-        ledger.decision("k")
+    # What failed had not happened, and what waited still waits.
+    assert ledger.mark("hq", "k", NOW) is True
+    assert ledger.mark("hq", "k", NOW) is False
+    again = lose_what_was_not_synced(ledger, path)
+    assert again.places()["hq"].cursor == 7
+    again.close()
     ledger.close()
+
+
+def test_a_file_that_still_cannot_be_written_is_tried_once_a_second(path):
+    ledger = Ledger.open(path)
+    now, tries = [100.0], []
+    reopen = ledger._reopen
+
+    def opened():
+        tries.append(now[0])
+        connection = reopen()
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    ledger._reopen, ledger._monotonic = opened, lambda: now[0]
+    ledger._connection.execute("PRAGMA query_only = ON")
+    for step in (0, 0.5, 0.5, 0.25, 0.25, 0.5):
+        now[0] += step
+        with pytest.raises(LedgerBusy, match="readonly"):
+            ledger.mark("hq", "k", NOW)
+    ledger._reopen = reopen
+    now[0] += 1
+
+    assert tries == [100.5, 101.5]
+    assert ledger.mark("hq", "k", NOW)
+    ledger.close()
+
+
+def test_a_ledger_in_memory_has_no_other_chance():
+    ledger = Ledger.open(":memory:")
+    ledger._connection.execute("PRAGMA query_only = ON")
+
+    for _ in range(2):
+        with pytest.raises(LedgerBusy, match="readonly"):
+            ledger.mark("hq", "k", NOW)
+    ledger.close()
+
+
+@pytest.mark.parametrize("ending", ["", "-wal"])
+@pytest.mark.parametrize("what", ["removed", "replaced"])
+def test_a_ledger_that_is_removed_under_its_writer_is_lost_at_once_and_for_good(path, ending, what):
+    ledger = Ledger.open(path)
+    ledger.add("hq", 1)
+    name = path.with_name(path.name + ending)
+    kept = name.rename(name.with_name("elsewhere"))
+    if what == "replaced":
+        name.write_bytes(kept.read_bytes())
+
+    said = f"{name.name} was {what} while it was in use, so nobody knows .* rewind NAME"
+    with pytest.raises(LedgerError, match=said):
+        ledger.check()
+    for attempt in (ledger.check, lambda: ledger.mark("hq", "k", NOW), lambda: ledger.decision("k")):
+        with pytest.raises(LedgerError, match=said) as caught:
+            attempt()
+        assert not isinstance(caught.value, LedgerBusy)
+    ledger._connection.close()
+
+
+def test_a_mark_in_a_ledger_that_is_gone_is_not_given(path):
+    ledger = Ledger.open(path)
+    path.unlink()
+
+    with pytest.raises(LedgerError, match="was removed while it was in use"):
+        ledger.mark("hq", "k", NOW)
+    ledger._connection.close()
 
 
 # -- another process ------------------------------------------------------------------------

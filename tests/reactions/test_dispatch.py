@@ -10,9 +10,9 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
 from hikrecv import hookimpl
-from hikrecv.errors import HikrecvError, LedgerError, Reject, Retry
+from hikrecv.errors import HikrecvError, LedgerBusy, LedgerError, Reject, Retry
 from hikrecv.isapi.event import Event
-from hikrecv.journal.ledger import Ledger
+from hikrecv.journal.ledger import Ledger, Place
 from hikrecv.reactions.calls import Workplace
 from hikrecv.reactions.dispatch import Dispatch
 from hikrecv.reactions.replay import Line
@@ -605,3 +605,148 @@ def test_no_thread_is_left_behind(stage: Any) -> None:
     for thread in set(threading.enumerate()) - before:
         thread.join(5)
         assert not thread.is_alive()
+
+
+# -- a ledger in trouble ---------------------------------------------------------------
+
+
+class Reluctant:
+    """A ledger that counts what is on disk and can be made to refuse."""
+
+    def __init__(self, ledger: Ledger, clock: Any) -> None:
+        self._ledger, self._clock = ledger, clock
+        self.error: Exception | None = None
+        self.commits: list[float] = []
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._ledger, name)
+        if name == "close":
+            return method
+
+        def call(*values: Any) -> Any:
+            if self.error is not None:
+                raise self.error
+            if name == "commit" and self._ledger._grouped:
+                self.commits.append(self._clock.seconds())
+            return method(*values)
+
+        return call
+
+
+def test_what_a_crash_repeats_is_a_small_share_of_the_life_before_it(stage: Any) -> None:
+    ledger = Reluctant(stage.ledger, stage.clock)
+    house = House(stage, ledger=ledger)
+    house.start(house.reactions("hq"))
+
+    for seq in range(1, 3001):
+        stage.publish(stage.event(seq))
+        if seq == 1:
+            assert ledger.commits == [stage.clock.seconds()]  # the first at once
+        stage.clock.advance(0.02)
+    gaps = {at: later - at for at, later in zip(ledger.commits, ledger.commits[1:], strict=False)}
+
+    # Beside that share there is the time for which a cursor waits to be written at all.
+    assert all(gap <= max(at / 20, 0.02) + 0.1 for at, gap in gaps.items())
+    assert 1.0 <= max(gaps.values()) <= 1.1
+    assert len(gaps) < 250
+    house.stop()
+
+
+def test_who_hands_over_much_in_a_moment_repeats_little_of_it(stage: Any) -> None:
+    ledger = Reluctant(stage.ledger, stage.clock)
+    house = House(stage, ledger=ledger)
+    house.start(house.reactions("hq"))
+    stage.publish_many(1)
+    for _ in range(100):
+        stage.clock.advance(1.0)
+    before = stage.ledger.places()["hq"].cursor
+    assert stage.ledger._grouped == {}
+
+    stage.publish_many(3000)
+    stage.clock.advance(0.1)
+
+    assert before == 1
+    assert not stage.ledger._grouped
+    house.stop()
+
+
+def test_a_ledger_that_cannot_be_used_at_the_start_is_opened_as_soon_as_it_can(stage: Any) -> None:
+    errors: list[Exception] = [LedgerBusy("the ledger cannot be used now: disk I/O error")] * 3
+    at = []
+
+    def reopen() -> Any:
+        at.append(stage.clock.seconds())
+        if errors:
+            raise errors.pop()
+        return stage.ledger
+
+    stage.ledger.add("hq", 0)
+    stage.publish_many(2)
+    house = House(stage, ledger=None, reopen=reopen)
+    house.start(house.reactions("hq", "yard"))
+    blocked = house.row("hq")
+    with pytest.raises(HikrecvError, match="disk I/O error"):
+        house.do(house.dispatch.rewind("hq", "now"))
+    for _ in range(8):
+        stage.clock.advance(0.5)
+
+    assert (blocked.state, blocked.reason) == ("blocked", "the ledger cannot be used now: disk I/O error")
+    assert len(at) == 4
+    assert house.notes.of("hq") == [1, 2]
+    assert house.notes.of("yard") == []  # it is new, and began when the receiver did
+    stage.publish_many(1)
+    assert house.notes.of("yard") == [3]
+    house.stop()
+
+
+def test_a_ledger_that_is_lost_under_way_stops_the_reactions_and_nothing_else(stage: Any) -> None:
+    ledger = Reluctant(stage.ledger, stage.clock)
+    made: list[Any] = []
+
+    def anew(names: Any) -> Ledger:
+        made.append(list(names))
+        fresh = Ledger.open(":memory:")
+        for name in names:
+            fresh._later(name, Place(cursor=0, placed=False))
+        return fresh
+
+    house = House(stage, ledger=ledger, anew=anew)
+    house.start(house.reactions("hq", "yard"))
+    stage.publish_many(2)
+    stage.clock.advance(1.0)
+
+    ledger.error = LedgerError("ledger.sqlite was removed while it was in use; rewind them")
+    for _ in range(40):
+        stage.clock.advance(0.5)
+    stage.publish_many(2)
+
+    assert {(row.state, row.reason) for row in house.dispatch.status()} == {("unplaced", str(ledger.error))}
+    assert house.dispatch.holds() == {"hq": 2, "yard": 2}  # what they have not had is held for them
+    assert house.notes.of("hq") == [1, 2]
+    house.do(house.dispatch.rewind("hq", "3"))
+    stage.clock.advance(1.0)
+    assert made == [["hq", "yard"]]
+    assert house.notes.of("hq") == [1, 2, 3, 4]
+    assert house.row("yard").state == "unplaced"
+    house.dispatch.ledger.close()
+    house.stop()
+
+
+def test_a_rewind_that_the_ledger_refuses_leaves_the_reaction_where_it_was(stage: Any) -> None:
+    ledger = Reluctant(stage.ledger, stage.clock)
+    house = House(stage, ledger=ledger)
+    house.start(house.reactions("hq"))
+    stage.publish_many(2)
+    stage.clock.advance(1.0)
+
+    ledger.error = LedgerBusy("the ledger cannot be used now: database or disk is full")
+    with pytest.raises(HikrecvError, match="disk is full"):
+        house.do(house.dispatch.rewind("hq", "1"))
+    assert house.row("hq").state == "blocked"
+    ledger.error = None
+    stage.clock.advance(1.0)
+    stage.publish_many(1)
+
+    assert house.notes.of("hq") == [1, 2, 3]
+    assert house.row("hq").state == "waiting"
+    house.stop()
