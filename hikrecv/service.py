@@ -97,7 +97,11 @@ class ReceiverService(Service):
         self._lock = Lock(state.root)
         self._receive: Callable[[Push], Deferred[Answer]] | None = None
         self.listeners = listen.from_config(
-            parts.config, self._forward, reactor, watch=self.watch, complete=holds_document
+            parts.config,
+            self._forward,
+            reactor,
+            watch=self.watch,
+            complete=partial(holds_document, clock=time.thread_time),
         )
         self._control: IListeningPort | None = None
         self._fatal = False
@@ -262,7 +266,7 @@ class ReceiverService(Service):
     def _decoder(self, parts: Parts) -> ReceiverService:
         """Decode with the devices and the plugins of *parts* from now on."""
         word, devices = self.storage.journal.word, parts.config.devices
-        self._current = Decoder(word, devices, parts.decoders, self._multipart)
+        self._current = Decoder(word, devices, parts.decoders, self._multipart, time.thread_time)
         return self
 
     def _isolation(self) -> Callable[[Reaction], Calls]:

@@ -80,6 +80,30 @@ def _siblings(size: int) -> bytes:
     return b"<a>" + b"".join([b"<b%d>1</b%d>" % (n, n) for n in range(size // 19)]) + b"</a>"
 
 
+def _twice_named(size: int) -> bytes:
+    """Two keys that are one name, at every depth: a reader that looks twice at each looks for ever."""
+    unit, end = b'{"a":', b',"A":1}'
+    depth = min(30, max(1, size // (len(unit) + len(end))))
+    return unit * depth + b"1" + end * depth
+
+
+def _long_keys(size: int) -> bytes:
+    """Few keys, each as long as a picture."""
+    return b"{" + b",".join([b'"%d%s":[0]' % (n, b"k" * (size // 8)) for n in range(8)]) + b"}"
+
+
+def _wrapped_list(size: int) -> bytes:
+    """A list of alerts in an alert whose other fields belong to each of them."""
+    around = b",".join([b'"k%d":1' % n for n in range(size // 24)])
+    return b'{"EventNotificationAlert":[' + b"{}," * (size // 6) + b"{}]," + around + b"}"
+
+
+def _many(name: str, member: bytes) -> Make:
+    """An event with one of its fields again and again."""
+    opening = b'{"eventType":"x","%s":[' % name.encode()
+    return lambda size: filled(member + b",", size, opening, member + b"]}")
+
+
 ALERT = b'<EventNotificationAlert version="2.0"><eventType>VMD</eventType></EventNotificationAlert>'
 _ACCESS = b'{"eventType":"AccessControllerEvent","AccessControllerEvent":{"serialNo":7,"name":"Ada"}}'
 _HEAD = b'--boundary\r\nContent-Disposition: form-data; name="a"\r\n\r\n'
@@ -123,6 +147,16 @@ BODIES: dict[str, tuple[bytes, Make]] = {
     "names": (JSON, repeated(b'{"name":"Ada"},', b"[", b'{"name":"Ada"}]')),
     "names-in-zones": (JSON, repeated(b'{"zone":[{"name":"Ada"', b"[")),
     "escaped-keys": (JSON, repeated(rb'"n\u0061me":"Ada",', b"{", b'"a":1}')),
+    "twice-named": (JSON, _twice_named),
+    "long-keys": (JSON, _long_keys),
+    "wrapped-list": (JSON, _wrapped_list),
+    "many-face-rects": (JSON, _many("FaceRect", b'{"x":0.1,"y":0.1,"width":0.1,"height":0.1}')),
+    "many-target-rects": (JSON, _many("TargetRect", b'{"X":1,"Y":1,"width":1,"height":1}')),
+    "many-entrances": (JSON, _many("RegionEntrance", b'{"targetType":"human"}')),
+    "many-densities": (JSON, _many("PersonDensityResult", b'{"regionID":1,"peopleNum":1}')),
+    "many-captures": (JSON, _many("CaptureResult", b'{"Face":{"pId":"x"}}')),
+    "many-links": (JSON, _many("faceCapture", b'{"faces":[{"URL":"/a"}]}')),
+    "many-lasting": (JSON, _many("DurationList", b'{"relationEvent":"VMD"}')),
     "opening-beginnings": (JSON, repeated(b'{"', b"{}")),
     "glued-cut-json": (JSON, repeated(b'{"a":[', b"{}")),
     "broken-strings": (JSON, repeated(b'{"a":"\n', b"{}")),

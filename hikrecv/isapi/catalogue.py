@@ -29,6 +29,9 @@ class Code(NamedTuple):
     outcome: Outcome
 
 
+LONGEST_TYPE = 128
+"""Characters of a word for a type; what is longer is none."""
+
 SILENT = "deviceSilent"
 """What the receiver says itself about a device that is silent for longer than usual."""
 
@@ -65,7 +68,6 @@ def _kinds() -> dict[str, Kind]:
     return known
 
 
-@lru_cache(maxsize=2048)
 def kind_of(wire_name: str) -> Kind | None:
     """
     What the device's word for a type means, or None.
@@ -73,6 +75,12 @@ def kind_of(wire_name: str) -> Kind | None:
     Descriptions are understood too: `Motion alarm`, `disc error alarm`.
     Source: the manufacturer's list of subscribable events, and captures.
     """
+    # What is remembered must be short: a key of a document may be a megabyte.
+    return _kind_of(wire_name) if len(wire_name) <= LONGEST_TYPE else None
+
+
+@lru_cache(maxsize=2048)
+def _kind_of(wire_name: str) -> Kind | None:
     name = folded(wire_name)
     known = _kinds()
     found = known.get(name) or known.get(name.removesuffix("alarm")) or known.get(name.removesuffix("xml"))

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from hikrecv.push import Anomaly, Push
 
 from . import document
+from .budget import Budget
+from .encodings import is_utf8
 from .encodings import label as as_label
 from .fields import fold
 from .multipart import USUAL_LIMITS, MultipartLimits, Part, looks_multipart, split
@@ -22,10 +24,6 @@ _ALERT = "eventnotificationalert"
 _SHORTEST_PICTURE = 64
 _DECLARATION = re.compile(rb"[\s\0]*(?:\xef\xbb\xbf)?\s*<\?xml[^<>]*\?>[\s\0]*")
 _LONGEST_DECLARATION = 200
-MOST_DOCUMENTS = 256
-"""Documents of one push that become events; a list of a hostile sender could be endless."""
-
-_TOO_MANY = Anomaly("too-many-documents", f"more than {MOST_DOCUMENTS}; the rest is in the body")
 # A query without any of these is an address, not an event.
 _ALERT_FIELDS = frozenset({"eventtype", "datetime", "eventstate", "macaddress", "eventdescription"})
 
@@ -47,12 +45,19 @@ class Found(NamedTuple):
 
 
 class Contents:
-    """The documents and pictures of one push."""
+    """
+    The documents and pictures of one push.
 
-    __slots__ = ("anomalies", "documents", "gallery", "push")
+    :raises OverBudget: when reading them costs more than *budget* allows.
+    """
 
-    def __init__(self, push: Push, limits: MultipartLimits = USUAL_LIMITS) -> None:
+    __slots__ = ("anomalies", "budget", "documents", "gallery", "push")
+
+    def __init__(
+        self, push: Push, limits: MultipartLimits = USUAL_LIMITS, budget: Budget | None = None
+    ) -> None:
         self.push = push
+        self.budget = budget or Budget()
         self.documents: list[Found] = []
         self.gallery = Gallery()
         self.anomalies: tuple[Anomaly, ...] = push.anomalies
@@ -91,16 +96,20 @@ class Contents:
 
     def _documents(self, part: Part, view: memoryview) -> bool:
         """Whether the part was read: its documents, or a declaration with nothing behind it."""
-        documents, anomalies = document.parse(view, part.content_type)
+        documents, anomalies = document.parse(view, part.content_type, self.budget)
         if not documents:
             self.anomalies += anomalies
             return len(view) < _LONGEST_DECLARATION and _DECLARATION.fullmatch(bytes(view)) is not None
         if documents[0].kind == "form" and _is_declared_picture(part):
             return False
+        # Of documents behind one another each is read anew alone: else all of them would be, for each.
+        apart = len(documents) > 1 and documents[0].end <= documents[1].start and is_utf8(bytes(view))
         for place, found in enumerate(documents):
             again = _Again(self.push.body, part.start, part.end, part.content_type, place)
+            if apart:
+                again = _Again(self.push.body, part.start + found.start, part.start + found.end, None, 0)
             name = part.name or part.filename
-            for doc in alerts(found):
+            for doc in alerts(found, self.budget):
                 self._document(Found(doc, found.root, name, anomalies, again))
         self._behind(part, part.start + documents[-1].end)
         return True
@@ -120,16 +129,15 @@ class Contents:
         self._document(Found(None, None, part.name or part.filename, (odd,), again))
 
     def _document(self, found: Found) -> None:
-        if len(self.documents) < MOST_DOCUMENTS:
-            self.documents.append(found)
-        elif self.anomalies[-1:] != (_TOO_MANY,):
-            self.anomalies += (_TOO_MANY,)
+        if self.documents:
+            self.budget.document()
+        self.documents.append(found)
 
     def _query(self, query: bytes) -> None:
-        documents, anomalies = document.parse(query, "application/x-www-form-urlencoded")
+        documents, anomalies = document.parse(query, "application/x-www-form-urlencoded", self.budget)
         for place, found in enumerate(documents):
             again = _Again(query, 0, len(query), None, place)
-            for doc in alerts(found):
+            for doc in alerts(found, self.budget):
                 if doc is not None and _ALERT_FIELDS & doc.keys():
                     self._document(Found(doc, found.root, None, anomalies, again))
 
@@ -152,7 +160,7 @@ class _Again:
         ].data
 
 
-def alerts(found: document.Document) -> Iterable[dict[str, Any] | None]:
+def alerts(found: document.Document, budget: Budget) -> Iterable[dict[str, Any] | None]:
     """
     The alerts in one document, folded, out of their wrappers.
 
@@ -162,19 +170,21 @@ def alerts(found: document.Document) -> Iterable[dict[str, Any] | None]:
     folded = fold(found.data)
     if type(folded) is dict and "eventtype" in folded:
         return (folded,)
-    return _unwrapped(folded, is_form=found.kind == "form")
+    return _unwrapped(folded, budget, is_form=found.kind == "form")
 
 
-def _unwrapped(data: Any, *, is_form: bool, depth: int = 4) -> Iterator[dict[str, Any] | None]:
+def _unwrapped(
+    data: Any, budget: Budget, *, is_form: bool, depth: int = 4
+) -> Iterator[dict[str, Any] | None]:
     if type(data) is list and depth and any(type(item) is dict for item in data):
         for item in data:
-            yield from _unwrapped(item, is_form=False, depth=depth - 1)
+            yield from _unwrapped(item, budget, is_form=False, depth=depth - 1)
         return
     if type(data) is not dict:
         yield None
         return
     if is_form:
-        inner = [each for value in data.values() for each in _inside(value)]
+        inner = [each for value in data.values() for each in _inside(value, budget)]
         if inner:
             yield from inner
             return
@@ -184,16 +194,17 @@ def _unwrapped(data: Any, *, is_form: bool, depth: int = 4) -> Iterator[dict[str
         wrapped = only if type(only) is dict and "eventtype" in only else None
     if depth and type(wrapped) in (dict, list) and wrapped:
         around = {name: value for name, value in data.items() if value is not wrapped}
-        for alert in _unwrapped(wrapped, is_form=False, depth=depth - 1):
+        for alert in _unwrapped(wrapped, budget, is_form=False, depth=depth - 1):
+            budget.take(len(around))
             yield alert if alert is None else {**around, **alert}
         return
     yield data
 
 
-def _inside(value: Any) -> Iterator[dict[str, Any] | None]:
+def _inside(value: Any, budget: Budget) -> Iterator[dict[str, Any] | None]:
     if type(value) is str and value.lstrip()[:1] in ("{", "<", "["):
-        for found in document.parse(value.encode("utf-8", "replace"))[0]:
-            yield from alerts(found)
+        for found in document.parse(value.encode("utf-8", "replace"), None, budget)[0]:
+            yield from alerts(found, budget)
 
 
 def _is_declared_picture(part: Part) -> bool:

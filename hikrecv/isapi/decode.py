@@ -9,6 +9,7 @@ from hikrecv.config import DeviceTable
 from hikrecv.push import Anomaly, Push
 
 from . import envelope
+from .budget import Budget, Clock, OverBudget
 from .catalogue import UNKNOWN
 from .contents import Contents, Found
 from .event import Event, Freshness
@@ -43,6 +44,7 @@ class Decoder:
     :param others: decoders of plugins; they are asked when something was not
         understood, and the first that gives events replaces ours.
     :param limits: of multipart bodies.
+    :param clock: see :class:`~hikrecv.isapi.budget.Budget`.
     """
 
     def __init__(
@@ -51,8 +53,9 @@ class Decoder:
         devices: Mapping[str, DeviceTable] = {},
         others: Sequence[Other] = (),
         limits: MultipartLimits = USUAL_LIMITS,
+        clock: Clock | None = None,
     ) -> None:
-        self._limits = limits
+        self._limits, self._clock = limits, clock
         self._word = journal_word
         self._known = Known(devices)
         self._others = tuple(others)
@@ -66,23 +69,31 @@ class Decoder:
         """
         try:
             events = self._decode(push, seq)
+        except OverBudget as over:
+            events = (self._unread(push, seq, Anomaly("over-budget", str(over))),)
         except Exception as error:
-            events = (self._failed(push, seq, error),)
+            odd = Anomaly("decoder-failed", f"{type(error).__name__}: {error}"[:200])
+            events = (self._unread(push, seq, odd),)
         if self._others and any(event.family == "unknown" for event in events):
             return self._asked(push, seq, events)
         return events
 
     def _decode(self, push: Push, seq: int) -> tuple[Event, ...]:
-        contents = Contents(push, self._limits)
+        budget = Budget(clock=self._clock)
+        contents = Contents(push, self._limits, budget)
         peer = plain_address(push.peer.ip)
         documents = contents.documents or [_without_document(contents)]
         read_so_far: list[tuple[Reading, Found, str]] = []
         behind = len(documents)
         for n, found in enumerate(documents):
+            if n & 15 == 15:
+                budget.on_time()
             doc = found.doc if found.doc is not None else {}
             first, *more = envelope.types_of(doc, found)
             read_so_far.append((self._reading(doc, first, n, contents.gallery, peer), found, first.wire))
             for lasting in more:
+                budget.document()
+                budget.take(len(doc))
                 reading = self._reading(dict(doc), lasting, behind, contents.gallery, peer)
                 read_so_far.append((reading, found, lasting.wire))
                 behind += 1
@@ -143,8 +154,7 @@ class Decoder:
         event.__dict__.update(_data_full=found.again, _data=_Stripped(found.again), _anomalies=odd)
         return event
 
-    def _failed(self, push: Push, seq: int, error: Exception) -> Event:
-        odd = Anomaly("decoder-failed", f"{type(error).__name__}: {error}"[:200])
+    def _unread(self, push: Push, seq: int, odd: Anomaly) -> Event:
         found = Found(None, None, None, (odd,), lambda: push.body.decode("utf-8", "replace"))
         return self._event(push, seq, Reading({}, UNKNOWN, 0, Gallery()), found, "", push.anomalies)
 

@@ -11,19 +11,20 @@ import msgspec
 from hikrecv.push import Anomaly
 
 from . import json_document, xml_document
+from .budget import Budget, OverBudget
 from .encodings import Origins, Text, is_utf8, is_utf16, label, to_utf8
-from .json_repair import MOST_TOKENS, Repaired
+from .json_balance import rebalance
+from .json_repair import Repaired
 from .xml_plain import read_plain
 
 Kind = Literal["xml", "json", "form", "jpeg", "png", "gif", "bmp", "other", "empty"]
 DocumentKind = Literal["xml", "json", "form"]
 
-MOST_DOCUMENTS = 256
-MOST_TEXT = 4_000_000
-"""Bytes of a text whose encoding has to be found out."""
-
 MOST_MENDED = 100_000
 """Bytes of a text that is read twice when more than its brackets is wrong."""
+
+_GUESSES = 4
+"""How often a text is gone through until its encoding is found out, and it is UTF-8."""
 
 _BLANK = b" \t\r\n\0"
 _BLANKS = re.compile(rb"(?:\xef\xbb\xbf)?[\s\0]*+")
@@ -35,6 +36,7 @@ _FORM = re.compile(rb"[A-Za-z_][\w.%+\[\]-]{0,100}=(?!=|\s*\Z)")
 _ENCODED = re.compile(rb"%(?:7b|5b|3c)", re.IGNORECASE)
 _BEGINNING = re.compile(rb"<\?xml|<(?:\w{1,20}:)?EventNotificationAlert\b|\{\s*[\"}]")
 _MOST_FIELDS = 1_000
+_SHORT_FORM = 4_096
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -85,7 +87,7 @@ def kind_of(data: bytes | memoryview) -> Kind:
 
 
 def parse(
-    text: bytes | memoryview, content_type: str | None = None
+    text: bytes | memoryview, content_type: str | None = None, budget: Budget | None = None
 ) -> tuple[tuple[Document, ...], tuple[Anomaly, ...]]:
     """
     The documents in *text*, and what was forgiven; ``()`` when there is none.
@@ -93,46 +95,52 @@ def parse(
     The kind is decided by content.  Several alerts glued together are several
     documents; of one that was cut, what is complete is given.  Repairs are the
     last resort: a correct document is never changed.  XML has no document type
-    and no entities here.  Never raises.
+    and no entities here.
+
+    :param budget: of the push that *text* is from; one of its own by default.
+    :raises OverBudget: when reading it costs more than that.
     """
+    budget = budget or Budget()
+    budget.scan(len(text))
+    budget.document()
     raw = text if isinstance(text, bytes) else bytes(text)
     if raw[:1] == b"{" and (content_type is None or "json" in content_type):
         try:
-            return (Document("json", None, json_document.read_correct(raw), 0, len(raw)),), ()
+            return (Document("json", None, json_document.read_correct(raw, budget), 0, len(raw)),), ()
         except ValueError:
             pass
-        mended = _mended(raw) if "xml" not in (content_type or "") else None
+        mended = _mended(raw, budget) if "xml" not in (content_type or "") else None
         if mended is not None:
             return (Document("json", None, mended.data, 0, mended.end),), tuple(
                 map(Anomaly, mended.anomalies)
             )
     elif raw[:1] == b"<" and (content_type is None or "xml" in content_type) and raw.isascii():
-        found = read_plain(raw) if len(raw) <= xml_document.MOST_CORRECT else None
+        found = read_plain(raw) if xml_document.is_small(raw) else None
         if found is not None:
             return (Document("xml", *found, 0, len(raw.rstrip(_BLANK))),), ()
-    reader = _Reader(raw, content_type or "")
+    reader = _Reader(raw, content_type or "", budget)
     reader.run()
     return tuple(reader.documents), tuple(Anomaly(name, detail) for name, detail in reader.odd.items())
 
 
-def _mended(raw: bytes) -> Repaired | None:
+def _mended(raw: bytes, budget: Budget) -> Repaired | None:
     """JSON in which the brackets are wrong and nothing else is odd, for which no reader is needed."""
     if len(raw) > MOST_MENDED or raw[-1] in _BLANK or not raw.isascii():
         return None
-    mended = json_document.read_mended(raw)
+    mended = rebalance(raw, 0, budget)
     return mended if mended is not None and mended.end == len(raw) else None
 
 
 class _Reader:
     """One text being read.  `data` is the text as UTF-8, without the blanks around it."""
 
-    __slots__ = ("base", "content_type", "data", "documents", "odd", "origins", "patience")
+    __slots__ = ("base", "budget", "content_type", "data", "documents", "odd", "origins")
 
-    def __init__(self, raw: bytes, content_type: str) -> None:
+    def __init__(self, raw: bytes, content_type: str, budget: Budget) -> None:
+        self.budget = budget
         self.content_type = content_type.lower()
         self.odd: dict[str, str] = {}
         self.documents: list[Document] = []
-        self.patience = MOST_TOKENS
         text = self._as_text(raw)
         self.origins = Origins(text)
         self.base, self.data = self._stripped(text.data)
@@ -146,9 +154,8 @@ class _Reader:
         picture = raw.find(_JPEG)
         if picture >= 0:
             raw = raw[:picture]
-        if len(raw) > MOST_TEXT and not is_utf8(raw):
-            self.note("document-too-large", f"{len(raw)} bytes in an unknown encoding")
-            raw = raw[:MOST_TEXT]
+        if not is_utf8(raw):
+            self.budget.scan(_GUESSES * len(raw))
         declared = _XML_ENCODING.search(raw, 0, 200)
         charset = _CHARSET.search(self.content_type)
         name = declared[1].decode() if declared else charset[1] if charset else None
@@ -167,15 +174,13 @@ class _Reader:
 
     def run(self) -> None:
         at = 0
-        for _ in range(MOST_DOCUMENTS):
-            if at >= len(self.data) or self.patience <= 0:
-                break
+        while at < len(self.data):
+            if at:
+                self.budget.document()
             end = self._document(at)
             if end is None:
                 end = self._later(at)
             at = _after_blanks(self.data, max(end, at + 1))
-        else:
-            self.note("too-many-documents", f"more than {MOST_DOCUMENTS}")
         if len(self.documents) > 1:
             self.note("glued-documents", f"{len(self.documents)} documents")
 
@@ -205,17 +210,16 @@ class _Reader:
         return end
 
     def _json(self, at: int) -> int | None:
-        found = json_document.read(self.data, at, self.patience)
+        found = json_document.read(self.data, at, self.budget)
         if found is None:
             return None
-        self.patience -= found.tokens
         for name in found.anomalies:
             self.note(name)
         return self._add("json", None, found.data, at, found.end)
 
     def _xml(self, at: int) -> int | None:
         try:
-            found = xml_document.read(self.data, at)
+            found = xml_document.read(self.data, at, self.budget)
         except xml_document.Refused as refusal:
             self.note(str(refusal))
             return len(self.data)
@@ -230,13 +234,16 @@ class _Reader:
         if self.data[:1] not in b'"-0123456789tfn':
             return None
         try:
-            return self._add("json", None, json_document.read_correct(self.data), 0, len(self.data))
+            data = json_document.read_correct(self.data, self.budget)
+            return self._add("json", None, data, 0, len(self.data))
         except ValueError:
             return None
 
     def _form(self) -> int | None:
         """A form, or a document that was percent-encoded or put into a form's field."""
         size = len(self.data)
+        if len(self.data) > _SHORT_FORM:
+            self.budget.take(self.data.count(b"%") + self.data.count(b"&"))
         if _ENCODED.match(self.data):
             return size if self._wrapped(unquote_to_bytes(self.data.replace(b"+", b" "))) else None
         if _FORM.match(self.data) is None:
@@ -244,23 +251,28 @@ class _Reader:
         try:
             fields = _fields(self.data)
         except ValueError:
-            self.note("document-too-large", f"more than {_MOST_FIELDS} fields")
-            return None
+            raise OverBudget(f"more than {_MOST_FIELDS} fields") from None
         for value in fields.values():
             if value.lstrip()[:1] in (b"{", b"<") and self._wrapped(value):
                 return size
         return self._add("form", None, {label(name): label(value) for name, value in fields.items()}, 0, size)
 
     def _wrapped(self, inner: bytes) -> bool:
-        reader = _Reader(inner, "")
+        self.budget.scan(len(inner))
+        reader = _Reader(inner, "", self.budget)
         if reader.data[:1] not in (b"{", b"[", b"<"):
             return False
         reader.run()
         self.note("form-encoded")
         for name, detail in reader.odd.items():
             self.note(name, detail)
-        for found in reader.documents:
-            self._add(found.kind, found.root, found.data, 0, len(self.data))
+        if reader.documents:
+            first, *more = reader.documents
+            self._add(first.kind, first.root, first.data, 0, len(self.data))
+            whole = self.documents[-1]
+            self.documents += [
+                msgspec.structs.replace(found, start=whole.start, end=whole.end) for found in more
+            ]
         return bool(reader.documents)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from . import times
-from .catalogue import UNKNOWN, Kind, kind_of
+from .catalogue import LONGEST_TYPE, UNKNOWN, Kind, kind_of
 from .contents import Found
 from .event import Family, State
 from .fields import Fields, each, text, whole
 from .words import visible
 
-_LONGEST_TYPE = 128
+_MOST_NAMES = 64
+"""Of the parts of a document that does not say its type: they are tried as its name."""
 _MOST_LASTING = 16
 _ALERT = "EventNotificationAlert"
 _OVER = frozenset({"inactive", "end", "ended", "stop", "stopped"})
@@ -79,7 +80,7 @@ def _lasting(doc: Fields, wire: str) -> tuple[Said, ...]:
 
 
 def _unheard_of(wire: str) -> Kind:
-    return Kind(visible(wire)[:_LONGEST_TYPE], "not in the catalogue", "unknown")
+    return Kind(visible(wire)[:LONGEST_TYPE], "not in the catalogue", "unknown")
 
 
 def _in_its_light(kind: Kind, doc: Fields) -> Kind:
@@ -96,12 +97,13 @@ def _without_type(doc: Fields, found: Found) -> Said:
     root = None if found.root == _ALERT else found.root
     if found.doc is not None:
         filled = sorted(name for name, value in doc.items() if type(value) in (dict, list) and value)
+        filled = filled[:_MOST_NAMES]
         only = next(iter(doc)) if len(doc) == 1 else None
         for name in (text(doc, "eventdescription"), found.name, *filled, root, only):
             kind = kind_of(name) if name else None
             if name and kind is not None and kind.family != "unknown":
                 return Said(_in_its_light(kind, doc), name)
-    named = (found.name or root or "")[:_LONGEST_TYPE]
+    named = (found.name or root or "")[:LONGEST_TYPE]
     return Said(_unheard_of(named) if named else UNKNOWN, named)
 
 

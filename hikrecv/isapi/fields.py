@@ -14,6 +14,7 @@ LONGEST = 1024
 _REMEMBERED = 8192
 _LARGEST = 2**63 - 1
 _EMPTY: dict[str, Any] = {}
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 
@@ -49,19 +50,37 @@ def fold(data: Any, depth: int = DEPTH) -> Any:
 def _folded_dict(data: Fields, depth: int) -> Fields:
     """*depth* is what is left for what is inside."""
     folded: Fields = {}
+    inside: list[Any] = []
     names = _names
     for name, value in data.items():
-        kind = type(value)
         if depth:
+            kind = type(value)
             if kind is dict:
                 value = _folded_dict(value, depth - 1)
+                inside.append(value)
             elif kind is list:
                 value = _folded_list(value, depth - 1)
+                inside.append(value)
         try:
             folded[names[name]] = value
         except KeyError:
             folded[_name(name)] = value
-    return folded if len(folded) == len(data) else _without_doubles(data, depth)
+    return folded if len(folded) == len(data) else _without_doubles(data, inside)
+
+
+def _without_doubles(data: Fields, inside: list[Any]) -> Fields:
+    """
+    Once more, for names that became one.
+
+    :param inside: the containers in *data*, folded: doing that again would take twice as long at each depth.
+    """
+    folded: Fields = {}
+    containers = iter(inside)
+    for name, value in data.items():
+        said = next(containers) if inside and type(value) in (dict, list) else value
+        if folded.get(_name(name)) in _NOTHING:
+            folded[_name(name)] = said
+    return folded
 
 
 def _folded_list(data: list[Any], depth: int) -> list[Any]:
@@ -75,14 +94,6 @@ def _folded_list(data: list[Any], depth: int) -> list[Any]:
         elif kind is list:
             item = _folded_list(item, depth - 1)
         folded.append(item)
-    return folded
-
-
-def _without_doubles(data: Fields, depth: int) -> Fields:
-    folded: Fields = {}
-    for name, value in data.items():
-        if folded.get(_name(name)) in (None, "", [], {}):
-            folded[_name(name)] = fold(value, depth)
     return folded
 
 

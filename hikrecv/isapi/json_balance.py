@@ -6,7 +6,8 @@ import re
 
 import msgspec
 
-from .json_repair import MOST_DEPTH, MOST_TOKENS, Repaired
+from .budget import Budget
+from .json_repair import Repaired
 
 # What is printed, and much of what firmware puts together by hand, errs in its brackets.  Looking at these
 # alone costs a fifth of what `json_repair` needs for looking at every token.
@@ -17,67 +18,76 @@ _BRACKET = re.compile(
     rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+(?:[{}\[\]"]|\Z)', re.DOTALL
 )
 _BRACKETS = b"{}[]"
+_REST = re.compile(rb"[ \t\r\n\0]*+\Z")
 _BRACE = ord("{")
 _CLOSING = {_BRACE: ord("}"), ord("["): ord("]")}
 
 _decode = msgspec.json.Decoder().decode
 
 
-def rebalance(text: bytes, at: int = 0, patience: int = MOST_TOKENS) -> Repaired | None:
+def rebalance(text: bytes, at: int = 0, budget: Budget | None = None) -> Repaired | None:
     """
     What :func:`~hikrecv.isapi.json_repair.repair` makes of *text* when only its brackets are wrong.
 
     None when anything else is, or may be: a text that does not end with a bracket may have lost
     part of a value.
 
-    :param patience: how many brackets may be read.
+    :raises OverBudget: when it is nested too deep, or more than *budget* allows.
     """
-    balance = _Balance(text, at)
-    if text[at : at + 1] not in (b"{", b"[") or not balance.take(patience):
+    if text[at : at + 1] not in (b"{", b"["):
         return None
+    budget = budget or Budget()
+    balance = _Balance(text, at)
+    balanced = balance.take(budget)
+    budget.scan(balance.seen - at)
+    if not balanced:
+        return None
+    whole = balance.whole()
+    budget.take(whole.count(b","))
     try:
-        data = _decode(balance.whole())
+        data = _decode(whole)
     except (ValueError, RecursionError):
         return None
-    return Repaired(data, balance.end, balance.count, tuple(balance.odd))
+    return Repaired(data, balance.end, tuple(balance.odd))
 
 
 class _Balance:
     """
     A text whose brackets are put right as they are met.
 
-    :ivar end: up to where it was looked at; what is before `_copied` is in `_pieces`, mended.
+    :ivar end: up to where it was understood; what is before `_copied` is in `_pieces`, mended.
+    :ivar seen: up to where it was looked at.
     """
 
-    __slots__ = ("_copied", "_open", "_pieces", "count", "end", "odd", "text")
+    __slots__ = ("_copied", "_open", "_pieces", "end", "odd", "seen", "text")
 
     def __init__(self, text: bytes, at: int) -> None:
         self.text = text
-        self.end = self._copied = at
-        self.count = 0
+        self.end = self.seen = self._copied = at
         self.odd: dict[str, None] = {}
         self._pieces: list[bytes] = []
         self._open: list[int] = []
         """What would close the brackets that are open."""
 
-    def take(self, patience: int) -> bool:
+    def take(self, budget: Budget) -> bool:
         """Go on to where the first bracket is closed, or to the end; False when that makes no sense."""
         text, still_open = self.text, self._open
         brace = -1
+        depth, values, count = budget.depth, budget.values, 0
         for found in _BRACKET.finditer(text, self.end):
-            end = found.end()
+            self.seen = end = found.end()
             place = end - 1
             bracket = text[place]
-            if end == self.end or bracket not in _BRACKETS or self.count >= patience:
+            count += 1
+            if end == self.end or bracket not in _BRACKETS or count > values:
                 break
             self.end = end
-            self.count += 1
             if bracket in _CLOSING:
                 if brace >= 0 and not text[brace + 1 : place].strip():
                     self._make_list(brace)
                 still_open.append(_CLOSING[bracket])
-                if len(still_open) > MOST_DEPTH:
-                    return False
+                if len(still_open) > depth:
+                    raise budget.too_deep()
                 brace = place if bracket == _BRACE else -1
                 continue
             brace = -1
@@ -86,8 +96,9 @@ class _Balance:
             else:
                 self._end_otherwise(place)
             if not still_open:
-                return True
-        return not text[self.end :].strip(b" \t\r\n\0")
+                break
+        budget.take(count)
+        return not still_open or _REST.match(text, self.end) is not None
 
     def whole(self) -> bytes:
         """The text as it should be; what is open is closed."""

@@ -6,52 +6,53 @@ from typing import Any
 
 import msgspec
 
+from .budget import Budget
 from .json_balance import rebalance
-from .json_repair import MOST_DEPTH, MOST_TOKENS, Repaired, repair
+from .json_repair import Repaired, repair
 
-MOST_NODES = 20_000
-"""
-Values in one text.  The largest documents that devices send have some thousand; a text of the
-largest size that is let in could hold a million, and reading them would keep everybody waiting.
-"""
+_SHORT = 4_096
+"""Bytes of a text whose values are guessed and not counted: counting costs as much as reading."""
+_BYTES_A_VALUE = 16
 
 _decode = msgspec.json.Decoder().decode
 
 
-def read_correct(text: bytes) -> Any:
+def read_correct(text: bytes, budget: Budget | None = None) -> Any:
     """
-    The data of *text* when it is correct JSON (RFC 8259) and within the bounds.
+    The data of *text* when it is correct JSON (RFC 8259).
 
     :raises ValueError: when it is anything else.
+    :raises OverBudget: when it is nested too deep, or more than *budget* allows.
     """
-    if len(text) > MOST_NODES and text.count(b",") > MOST_NODES:
-        raise ValueError("too large")
+    budget = budget or Budget()
+    brackets = text.count(b"{") + text.count(b"[")
+    if len(text) > _SHORT:
+        budget.take(brackets + text.count(b","))
+    else:
+        budget.take(len(text) // _BYTES_A_VALUE)
     try:
         data = _decode(text)
     except RecursionError:
-        raise ValueError("too deep") from None
-    if text.count(b"{") + text.count(b"[") > MOST_DEPTH and _depth(data) > MOST_DEPTH:
-        raise ValueError("too deep")
+        raise budget.too_deep() from None
+    if brackets > budget.depth and _depth(data) > budget.depth:
+        raise budget.too_deep()
     return data
 
 
-def read(text: bytes, at: int = 0, patience: int = MOST_TOKENS) -> Repaired | None:
+def read(text: bytes, at: int = 0, budget: Budget | None = None) -> Repaired | None:
     """
     The document that begins at *at* of *text* (UTF-8), repaired where need be; None when there is none.
 
-    :param patience: how many tokens may be read one by one.
+    :raises OverBudget: when it is nested too deep, or more than *budget* allows.
     """
+    budget = budget or Budget()
     if at == 0:
+        values = budget.values
         try:
-            return Repaired(read_correct(text), len(text), 0, ())
+            return Repaired(read_correct(text, budget), len(text), ())
         except ValueError:
-            pass
-    return read_mended(text, at, patience) or repair(text, at, patience)
-
-
-def read_mended(text: bytes, at: int = 0, patience: int = MOST_TOKENS) -> Repaired | None:
-    """The same when only its brackets are wrong; None otherwise, and when it is too large."""
-    return rebalance(text, at, patience) if text.count(b",", at) <= MOST_NODES else None
+            budget.values = values  # they are counted again by whoever reads them
+    return rebalance(text, at, budget) or repair(text, at, budget)
 
 
 def _depth(data: Any) -> int:

@@ -7,8 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-MOST_DEPTH = 64
-MOST_TOKENS = 30_000
+from .budget import Budget
 
 Kind = Literal["object", "array"]
 
@@ -30,17 +29,15 @@ class Repaired(NamedTuple):
     What a text gave.
 
     :param end: the place behind the document.
-    :param tokens: how many were read.
     :param anomalies: the names of what was repaired.
     """
 
     data: Any
     end: int
-    tokens: int
     anomalies: tuple[str, ...]
 
 
-def repair(text: bytes, at: int = 0, patience: int = MOST_TOKENS) -> Repaired | None:
+def repair(text: bytes, at: int = 0, budget: Budget | None = None) -> Repaired | None:
     """
     The object or array that begins at *at* of *text* (UTF-8); None when none does.
 
@@ -49,9 +46,9 @@ def repair(text: bytes, at: int = 0, patience: int = MOST_TOKENS) -> Repaired | 
     wrong one, commas too many or missing, NaN, raw control characters, a tail that
     is cut.  What is complete is given; a value that was cut is left out.
 
-    :param patience: how many tokens may be read.
+    :raises OverBudget: when it is nested too deep, or more than *budget* allows.
     """
-    return _Reader(text).read(at, patience)
+    return _Reader(text, budget or Budget()).read(at)
 
 
 class _Frame:
@@ -73,20 +70,21 @@ class _Frame:
 
 
 class _Reader:
-    __slots__ = ("_data", "_finished", "_frames", "_odd", "_text")
+    __slots__ = ("_budget", "_data", "_finished", "_frames", "_odd", "_text")
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: bytes, budget: Budget) -> None:
         self._text = text
+        self._budget = budget
         self._data: Any = None
         self._finished = False
         self._frames: list[_Frame] = []
         self._odd: dict[str, None] = {}
 
-    def read(self, at: int, patience: int) -> Repaired | None:
+    def read(self, at: int) -> Repaired | None:
         if self._text[at : at + 1] not in (b"{", b"["):
             return None
-        tokens = 0
-        while not self._finished and tokens < patience:
+        begin, tokens, most = at, 0, self._budget.values
+        while not self._finished and tokens <= most:
             found = _TOKEN.match(self._text, at)
             if found is None:
                 at = len(self._text)
@@ -94,11 +92,13 @@ class _Reader:
             at = found.end()
             tokens += 1
             self._take(found)
+        self._budget.take(tokens)
+        self._budget.scan(at - begin)
         if not self._finished:
-            self._note("document-cut" if tokens < patience else "document-too-large")
+            self._note("document-cut")
         while self._frames:
             self._close()
-        return Repaired(self._data, at, tokens, tuple(self._odd))
+        return Repaired(self._data, at, tuple(self._odd))
 
     def _note(self, name: str) -> None:
         self._odd[name] = None
@@ -123,10 +123,8 @@ class _Reader:
     # -- containers -----------------------------------------------------------
 
     def _open(self, kind: Kind) -> None:
-        if len(self._frames) >= MOST_DEPTH:
-            self._note("document-too-deep")
-            self._finished = True
-            return
+        if len(self._frames) >= self._budget.depth:
+            raise self._budget.too_deep()
         if self._frames:
             top = self._frames[-1]
             if top.kind == "object" and top.key is None and not top.value:
@@ -226,6 +224,7 @@ class _Reader:
         text = body.decode("utf-8", "replace")
         if "\\" not in text:
             return text
+        self._budget.take(text.count("\\"))
         text = _ESCAPE.sub(self._escaped, text)
         if _SURROGATE.search(text):
             # A pair is one character; half a pair is none.

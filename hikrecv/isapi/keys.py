@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import msgspec
 import xxhash
@@ -61,30 +60,37 @@ def key_of(scope: str, reading: Reading, received: int) -> str:
     :param received: our clock; it takes part only when the document has no time,
         for then two bell rings are the same bytes.
     """
-    return f"{scope}#{xxhash.xxh3_128_hexdigest(_named(reading, received))}"
+    digest = xxhash.xxh3_128(_text(reading.kind.type))
+    for said in _named(reading, received):
+        digest.update(b"\0")
+        digest.update(said)
+    return f"{scope}#{digest.hexdigest()}"
 
 
-def _named(reading: Reading, received: int) -> bytes:
+def _named(reading: Reading, received: int) -> tuple[bytes, ...]:
     doc, access = reading.doc, reading.fields.get("access")
     own = text(doc, "uuid", "uid")
     ids = [each for each in ((own,) if own else reading.ids) if len(each) >= _SHORTEST_ID]
     at = reading.occurred.at
     if ids:
-        said: tuple[Any, ...] = ("id", *ids)
-    elif isinstance(access, Access) and access.serial_no and at is not None:
+        return (_text("\0".join(("id", *ids))),)
+    if isinstance(access, Access) and access.serial_no and at is not None:
         # Terminals behind one address that name no MAC are told apart by what they do name.
         sender = (reading.claim.ip, reading.name)
         said = ("serial", access.serial_no, at.isoformat(), access.major, access.minor, *sender)
-    else:
-        whole_of = doc.copy()
-        for name in _LEFT_OUT:
-            whole_of.pop(name, None)
-        said = ("document", _canonical(whole_of), "" if at is not None else str(received))
-    return "\0".join(map(str, (reading.kind.type, *said))).encode("utf-8", "replace")
+        return (_text("\0".join(map(str, said))),)
+    whole_of = doc.copy()
+    for name in _LEFT_OUT:
+        whole_of.pop(name, None)
+    return b"document", _canonical(whole_of), b"" if at is not None else b"%d" % received
 
 
-def _canonical(doc: Fields) -> str:
+def _text(said: str) -> bytes:
+    return said.encode("utf-8", "replace")
+
+
+def _canonical(doc: Fields) -> bytes:
     try:
-        return _ENCODER.encode(doc).decode()
+        return _ENCODER.encode(doc)
     except (ValueError, OverflowError, TypeError, UnicodeError, RecursionError):
-        return json.dumps(doc, sort_keys=True, default=str)
+        return _text(json.dumps(doc, sort_keys=True, default=str))

@@ -20,6 +20,8 @@ _SECRET = re.compile(
 )
 _SCHEMES = ("http", "https", "ftp", "rtsp")
 LONGEST_LINK = 2048
+LONGEST_LABEL = 1024
+"""Characters of a part's name; what names are compared by is remembered, and must be short."""
 MOST_LINKS = 64
 """Links that are followed in one push; a document of a hostile sender could be full of them."""
 
@@ -134,7 +136,7 @@ class Gallery:
 
     def add(self, names: Iterable[str | None], content_type: str | None, view: memoryview) -> None:
         """Hang up a picture that came as a part; *names* are its name, filename and Content-ID."""
-        known = tuple([name for name in names if name])
+        known = tuple([name[:LONGEST_LABEL] for name in names if name])
         shot = Shot(len(self.shots), known, content_type, view)
         self.shots.append(shot)
         self.labels |= shot.labels

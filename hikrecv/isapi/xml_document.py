@@ -8,14 +8,17 @@ from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, ParseError, XMLParser
 from xml.parsers import expat
 
+from .budget import Budget
 from .xml_plain import read_plain
 
-MOST_DEPTH = 64
-MOST_NODES = 50_000
 MOST_REPAIRS = 10_000
-MOST_TEXT = 4_000_000
-MOST_CORRECT = 500_000
-"""Bytes; only a document below this is read without counting its nodes."""
+MOST_TAGS = 4_000
+"""Of a document that is read in one go, for which every element is an object for a while."""
+_FIRST_PIECE = 4_096
+"""Bytes that the parser is given at first; each piece is twice as long as the one before."""
+_SHORT = 4_096
+_BYTES_A_VALUE = 16
+"""Of a text so short that its values are guessed and not counted."""
 
 _BARE_AMPERSAND = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)")
 _BARE_LESS_THAN = re.compile(rb"<(?![A-Za-z_/!?\x80-\xff])")
@@ -23,6 +26,7 @@ _CONTROL = re.compile(
     rb"[\x00-\x08\x0b\x0c\x0e-\x1f]"
     rb"|&#(?:0*(?:[0-8]|1[1-24-9]|2[0-9]|3[01])|x0*(?:[0-8bBcCeEfF]|1[0-9A-Fa-f]));"
 )
+_AFTER_NAME = (b" ", b"\t", b"\n", b"\r", b"\x0b", b"\x0c", b">")
 _DECLARATION = re.compile(rb"<\?xml[^<>]{0,300}>\s*(?=<[^?])")
 
 
@@ -44,41 +48,49 @@ class Read(NamedTuple):
     anomalies: tuple[tuple[str, str], ...] = ()
 
 
-def read(text: bytes, at: int = 0) -> Read | None:
+def read(text: bytes, at: int = 0, budget: Budget | None = None) -> Read | None:
     """
     The document that begins at *at* of *text* (UTF-8); None when no element begins there.
 
     A correct document is read as it is.  Otherwise what its generator forgot to
     escape is escaped, and of a document that was cut, what is complete is given.
 
-    :raises Refused: for a document type or an entity, and when it is too deep or too large.
+    :raises Refused: for a document type or an entity.
+    :raises OverBudget: when it is nested too deep, or more than *budget* allows.
     """
-    if at == 0 and not (b"<!DOCTYPE" in text or b"<!ENTITY" in text or len(text) > MOST_CORRECT):
+    budget = budget or Budget()
+    if at == 0 and is_small(text) and not (b"<!DOCTYPE" in text or b"<!ENTITY" in text):
+        budget.take(len(text) // _BYTES_A_VALUE if len(text) <= _SHORT else MOST_TAGS)
         plain = read_plain(text)
         if plain is not None:
             return Read(*plain, len(text))
         try:
-            return _read_correct(text)
+            return _read_correct(text, budget)
         except ParseError:
             pass
-    return _read_carefully(text, at)
+    return _read_carefully(text, at, budget)
+
+
+def is_small(text: bytes) -> bool:
+    """Whether *text* has so few tags and attributes that it may be read in one go."""
+    return len(text) <= _SHORT or text.count(b"<") + text.count(b"=") <= MOST_TAGS
 
 
 # -- a correct document: the tree of the standard library is the fastest way ----
 
 
-def _read_correct(text: bytes) -> Read:
+def _read_correct(text: bytes, budget: Budget) -> Read:
     # The encoding is given, so that a lying declaration in the text is not obeyed.
     # There is no document type in it: `read` has looked.
     parser = XMLParser(encoding="utf-8")  # noqa: S314
     parser.feed(text)
     root = parser.close()
-    return Read(_local(root.tag), _document(_content(root, 1)), len(text))
+    return Read(_local(root.tag), _document(_content(root, budget, 1)), len(text))
 
 
-def _content(element: Element, depth: int) -> Any:
-    if depth >= MOST_DEPTH and len(element):
-        raise Refused("document-too-deep")
+def _content(element: Element, budget: Budget, depth: int) -> Any:
+    if depth >= budget.depth and len(element):
+        raise budget.too_deep()
     children: dict[str, Any] = _attributes(element.items())
     text, mixed = element.text or "", False
     for child in element:
@@ -86,7 +98,7 @@ def _content(element: Element, depth: int) -> Any:
         if key[0] == "{":
             key = key[key.index("}") + 1 :]
         if len(child) or child.keys():
-            value = _content(child, depth + 1)
+            value = _content(child, budget, depth + 1)
         else:
             inner = child.text
             value = inner.strip() if inner else ""
@@ -104,21 +116,22 @@ def _content(element: Element, depth: int) -> Any:
 # -- any other document: event by event, so that nothing complete is lost --------
 
 
-def _read_carefully(text: bytes, at: int) -> Read | None:
-    builder = _Builder(memoryview(text)[at : at + MOST_TEXT])
+def _read_carefully(text: bytes, at: int, budget: Budget) -> Read | None:
+    builder = _Builder(text, at, budget)
     if builder.root is None:
         declaration = _DECLARATION.match(text, at)
-        found = None if declaration is None else _read_carefully(text, declaration.end())
+        found = None if declaration is None else _read_carefully(text, declaration.end(), budget)
         return found and found._replace(anomalies=(("xml-declaration", builder.error), *found.anomalies))
     if not builder.error:
-        return Read(builder.root, builder.data(), at + builder.end)
+        return Read(builder.root, builder.data(), builder.end)
     # Another document may follow this one, and is not to suffer from it.
     end = _end_of_broken(text, at, builder.qualified_root)
-    broken = text[at : min(end, at + MOST_TEXT)]
+    budget.scan(3 * (end - at))
+    broken = text[at:end]
     if b"<!DOCTYPE" in broken or b"<!ENTITY" in broken:
         raise Refused("doctype-refused")
     better, done = _repaired(broken)
-    builder = _Builder(better)
+    builder = _Builder(better, 0, budget)
     if builder.error:
         done.append(("document-cut", builder.error))
     return Read(builder.root or "", builder.data(), end, tuple(done))
@@ -127,11 +140,17 @@ def _read_carefully(text: bytes, at: int) -> Read | None:
 def _end_of_broken(text: bytes, at: int, root: bytes) -> int:
     """Behind the root's end tag, or where another document begins before it."""
     closing = text.find(b"</" + root + b">", at)
-    inside = text.find(b"<" + root, at) + 1
-    pattern = re.compile(rb"<\?xml|<" + re.escape(root) + rb"[\s>]")
-    following = pattern.search(text, inside, len(text) if closing < 0 else closing)
-    if following is not None:
-        return following.start()
+    stop = len(text) if closing < 0 else closing
+    inside = text.find(b"<" + root, at, stop) + 1
+    following = text.find(b"<?xml", inside, stop)
+    stop_again = stop if following < 0 else following
+    again = text.find(b"<" + root, inside, stop_again)
+    while again >= 0 and text[again + len(root) + 1 : again + len(root) + 2] not in _AFTER_NAME:
+        again = text.find(b"<" + root, again + 1, stop_again)
+    if again >= 0:
+        return again
+    if following >= 0:
+        return following
     return len(text) if closing < 0 else closing + len(root) + 3
 
 
@@ -171,26 +190,49 @@ class _Builder:
     :ivar error: why it stopped before the root's end; empty when it did not.
     """
 
-    def __init__(self, text: bytes | memoryview) -> None:
+    def __init__(self, text: bytes, at: int, budget: Budget) -> None:
         self.root: str | None = None
         self.qualified_root = b""
         self.error = ""
-        self._text = text
+        self._text, self._at, self._budget = text, at, budget
         self.end = 0
         self._frames: list[_Frame] = []
         self._tree: Any = None
-        self._nodes = 0
-        parser = self._parser = expat.ParserCreate("utf-8")
+        self._elements = 0
+        self._parser: expat.XMLParserType | None
+        self._parser = parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._close
         parser.CharacterDataHandler = self._characters
         parser.StartDoctypeDeclHandler = self._doctype
         try:
-            parser.Parse(text, True)
+            self._parse(parser)
         except expat.ExpatError as problem:
             if not self.end:
                 self.error = expat.ErrorString(problem.code)
+        finally:
+            # The parser knows this object and this object the parser: a circle would keep what
+            # Expat has set aside, a megabyte for each document, until the next collection.
+            parser.StartElementHandler = parser.EndElementHandler = None
+            parser.CharacterDataHandler = parser.StartDoctypeDeclHandler = None
+            self._parser = None
+
+    def _parse(self, parser: expat.XMLParserType) -> None:
+        """
+        Up to the root's end, piece by piece.
+
+        Expat copies what it is given, and a text of many documents would be copied for each.
+        """
+        text, at, size = memoryview(self._text), self._at, _FIRST_PIECE
+        while not self.end:
+            piece = text[at : at + size]
+            self._budget.scan(len(piece))
+            self._budget.take(self._text.count(b"<", at, at + size) + self._text.count(b"=", at, at + size))
+            at, size = at + size, 2 * size
+            parser.Parse(piece, at >= len(text))
+            if at >= len(text):
+                return
 
     def data(self) -> dict[str, Any]:
         """What is complete of the tree: an element that is still open counts by its children alone."""
@@ -203,11 +245,9 @@ class _Builder:
         return _document(self._tree)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self._nodes += 1
-        if len(self._frames) >= MOST_DEPTH:
-            raise Refused("document-too-deep")
-        if self._nodes > MOST_NODES:
-            raise Refused("document-too-large")
+        self._elements += 1
+        if len(self._frames) >= self._budget.depth:
+            raise self._budget.too_deep()
         if self.root is None:
             self.root, self.qualified_root = _local(name), name.encode()
         self._frames.append(_Frame(_local(name), _attributes(attributes.items())))
@@ -219,7 +259,8 @@ class _Builder:
         frame = self._frames.pop()
         if not self._frames:
             self._tree = frame.value()
-            self.end = self._end_of_root(frame)
+            if self._parser is not None:
+                self.end = self._end_of_root(self._parser, frame)
             return
         parent = self._frames[-1].children
         if frame.key in parent:
@@ -227,12 +268,12 @@ class _Builder:
         else:
             parent[frame.key] = frame.value()
 
-    def _end_of_root(self, root: _Frame) -> int:
+    def _end_of_root(self, parser: expat.XMLParserType, root: _Frame) -> int:
         # Expat tells where an end tag begins, but where an empty element's tag ends.
-        place = self._parser.CurrentByteIndex
-        if self._nodes == 1 and not root.text and self._text[place - 2 : place] == b"/>":
+        place = self._at + parser.CurrentByteIndex
+        if self._elements == 1 and not root.text and self._text[place - 2 : place] == b"/>":
             return place
-        return place + bytes(self._text[place : place + 4096]).find(b">") + 1
+        return place + self._text[place : place + 4096].find(b">") + 1
 
     def _doctype(self, *_: object) -> None:
         raise Refused("doctype-refused")

@@ -155,11 +155,17 @@ def test_parts_that_are_neither_lost_nor_junk(
     assert "unusual-picture" in events[0].anomalies
 
 
-def test_a_list_without_end_is_cut(event_of: EventOf, events_of: EventsOf) -> None:
-    events = events_of(b"[" + b",".join([b'{"eventType":"VMD"}'] * 300) + b"]")
+def test_a_list_of_two_thousand_alerts_is_as_many_events(events_of: EventsOf) -> None:
+    events = events_of(b"[" + b",".join([b'{"eventType":"VMD"}'] * 2_000) + b"]")
 
-    assert len(events) == 256
-    assert events[0].anomalies == ("too-many-documents",)
+    assert len(events) == 2_000
+    assert not any(event.anomalies for event in events)
+
+
+def test_a_list_without_end_is_one_event_over_budget(event_of: EventOf) -> None:
+    event = event_of(b"[" + b",".join([b'{"eventType":"VMD"}'] * 3_000) + b"]")
+
+    assert (event.family, event.anomalies) == ("unknown", ("over-budget",))
 
 
 def test_the_anomalies_of_the_push_travel_with_its_events(sample: Callable[[str], bytes]) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hikrecv.isapi.budget import Bounds, Budget, OverBudget
 from hikrecv.isapi.document import parse
 from hikrecv.isapi.json_balance import rebalance
-from hikrecv.isapi.json_repair import MOST_DEPTH, repair
+from hikrecv.isapi.json_repair import repair
 
 NOTE = (files("hikrecv.testing") / "templates" / "face-comparison.json").read_bytes()
 LIKELY = b'{"a":{{"b":[1,2,{"c":"x}]\\""}],"d":{}},"e":[[],{}, {"a":-0.5}]}'
@@ -50,7 +52,12 @@ def test_what_is_mended_is_what_the_careful_reader_makes_of_it(text: bytes) -> N
 @given(almost_json(), st.sampled_from([None, "application/json"]))
 def test_a_document_with_wrong_brackets_is_the_same_on_the_quick_way(text: bytes, kind: str | None) -> None:
     # A blank behind it is not odd, but keeps it from being read on the quick way.
-    assert parse(text, kind) == parse(text + b" ", kind)
+    quick, careful = parse(text, kind), parse(text + b" ", kind)
+    ends = [min(document.end, len(text)) for document in careful[0]]
+
+    assert [document.end for document in quick[0]] == ends
+    assert [document.data for document in quick[0]] == [document.data for document in careful[0]]
+    assert quick[1] == careful[1]
 
 
 def test_a_cut_value_is_left_to_the_careful_reader() -> None:
@@ -58,9 +65,11 @@ def test_a_cut_value_is_left_to_the_careful_reader() -> None:
     assert rebalance(b'{"a": "x') is None
 
 
-def test_depth_and_patience_are_bounded() -> None:
-    assert rebalance(b"[" * (MOST_DEPTH + 1)) is None
-    assert rebalance(b"[" + b"[]," * 100 + b"[]", patience=10) is None
+def test_depth_and_number_are_bounded() -> None:
+    with pytest.raises(OverBudget, match="deeper"):
+        rebalance(b"[" * (Bounds().depth + 1))
+    with pytest.raises(OverBudget, match="more than 10 values"):
+        rebalance(b"[" + b"[]," * 100 + b"[]", budget=Budget(Bounds(values=10)))
 
 
 def test_the_end_is_behind_the_document() -> None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hikrecv.isapi.json_document import MOST_NODES, read
-from hikrecv.isapi.json_repair import MOST_DEPTH, MOST_TOKENS, repair
+from hikrecv.isapi.budget import USUAL, OverBudget
+from hikrecv.isapi.json_document import read
+from hikrecv.isapi.json_repair import repair
 
 DATA = Path(__file__).parents[1] / "data" / "oddities"
 
@@ -134,28 +135,26 @@ def within(part: Any, whole: Any) -> bool:
 
 
 @pytest.mark.parametrize("opening", ['{"a":', "[", '[{"a":'])
-@pytest.mark.parametrize("depth", [MOST_DEPTH + 1, 10_000])
-def test_too_deep_a_document_is_given_to_the_depth_allowed(opening: str, depth: int) -> None:
-    found = read((opening * depth).encode())
-
-    assert found is not None
-    assert "document-too-deep" in found.anomalies
+@pytest.mark.parametrize("depth", [USUAL.depth + 1, 10_000, 1_000_000])
+def test_too_deep_a_document_is_over_budget(opening: str, depth: int) -> None:
+    for reader in (read, repair):
+        with pytest.raises(OverBudget, match=r"nested deeper|more than"):
+            reader((opening * depth).encode())
 
 
 def test_the_depth_allowed_is_not_too_deep() -> None:
-    assert repaired("[" * MOST_DEPTH + "]" * MOST_DEPTH)[1] == []
-    assert repaired("[" * (MOST_DEPTH + 1) + "]" * (MOST_DEPTH + 1))[1] == ["document-too-deep"]
+    assert repaired("[" * USUAL.depth + "]" * USUAL.depth)[1] == []
+    with pytest.raises(OverBudget, match="nested deeper"):
+        repaired("[" * (USUAL.depth + 1) + "]" * (USUAL.depth + 1))
 
 
-def test_a_flood_of_tokens_is_given_as_far_as_patience_goes() -> None:
+def test_a_flood_of_tokens_is_over_budget_and_what_is_before_it_is_not() -> None:
     found = read(b"[,]" + b"[" + b"1 " * 1_000_000)
-    flood = read(b"[" + b"1 " * 1_000_000)
 
     assert found is not None
     assert found.data == []
-    assert flood is not None
-    assert len(flood.data) < MOST_TOKENS
-    assert "document-too-large" in flood.anomalies
+    with pytest.raises(OverBudget, match="values"):
+        read(b"[" + b"1 " * 1_000_000)
 
 
 @settings(max_examples=300)
@@ -176,11 +175,9 @@ def test_no_text_raises_and_all_that_is_given_is_finite_plain_data(text: str) ->
         assert not any(isinstance(item, float) and math.isnan(item) for item in [found.data])
 
 
-def test_a_text_of_many_values_is_read_only_in_part_however_it_is_spelled() -> None:
-    names = b"{" + b",".join(b'"n%d":0' % number for number in range(MOST_NODES + 2))
+def test_a_text_of_many_values_is_over_budget_however_it_is_spelled() -> None:
+    names = b"{" + b",".join(b'"n%d":0' % number for number in range(USUAL.values + 2))
 
-    for text in (names + b"}", names + b"]"):
-        found = read(text)
-        assert found is not None
-        assert "document-too-large" in found.anomalies
-        assert len(found.data) < MOST_NODES
+    for text in (names + b"}", names + b"]", names):
+        with pytest.raises(OverBudget, match="values"):
+            read(text)

@@ -10,7 +10,8 @@ from defusedxml.ElementTree import fromstring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hikrecv.isapi.xml_document import MOST_DEPTH, Read, Refused, _read_carefully, read
+from hikrecv.isapi.budget import USUAL, Budget, OverBudget
+from hikrecv.isapi.xml_document import Read, Refused, _read_carefully, read
 
 NAMESPACES = [
     "",
@@ -77,7 +78,7 @@ def test_prefixes_are_dropped_declared_or_not(declared: str) -> None:
     ],
 )
 def test_elements_become_keys_and_repeated_siblings_lists(text: str, data: dict[str, Any]) -> None:
-    careful = _read_carefully(text.encode(), 0)
+    careful = _read_carefully(text.encode(), 0, Budget())
 
     assert given_by(text).data == data
     assert careful is not None
@@ -154,13 +155,13 @@ def test_document_types_and_entities_are_refused(text: str) -> None:
         read(text.encode())
 
 
-def test_a_document_that_is_too_deep_or_too_large_is_refused() -> None:
-    assert read(b"<a>" * MOST_DEPTH + b"</a>" * MOST_DEPTH) is not None
-    with pytest.raises(Refused, match="document-too-deep"):
-        read(b"<a>" * (MOST_DEPTH + 1) + b"</a>" * (MOST_DEPTH + 1))
-    with pytest.raises(Refused, match="document-too-deep"):
+def test_a_document_that_is_too_deep_or_too_large_is_over_budget() -> None:
+    assert read(b"<a>" * USUAL.depth + b"</a>" * USUAL.depth) is not None
+    with pytest.raises(OverBudget, match="nested deeper"):
+        read(b"<a>" * (USUAL.depth + 1) + b"</a>" * (USUAL.depth + 1))
+    with pytest.raises(OverBudget, match="nested deeper"):
         read(b"<a>" * 100_000)
-    with pytest.raises(Refused, match="document-too-large"):
+    with pytest.raises(OverBudget, match="values"):
         read(b"<a>" + b"<b/>" * 1_000_000 + b"</a>")
 
 
@@ -169,7 +170,7 @@ def test_ten_megabytes_of_markup_cost_little() -> None:
     for flood in (b"<", b"&", b"<a ", b"<!--", b"<a/>", b"\0", b"<![CDATA[", b"<a b='"):
         try:
             read(b"<x>" + flood * (4_000_000 // len(flood)))
-        except Refused:
+        except (Refused, OverBudget):
             pass
     spent = time.process_time() - before
 
@@ -212,7 +213,7 @@ def test_well_formed_xml_is_given_as_another_parser_gives_it(
     text = written(name, children).replace(f"<{name}>", f"<{name}{namespace}>", 1)
 
     found = given_by(text)
-    careful = _read_carefully(text.encode(), 0)
+    careful = _read_carefully(text.encode(), 0, Budget())
 
     wanted = expected(fromstring(text))
     assert found == Read(name, wanted or {}, len(text.encode()), ())

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hikrecv.isapi import xml_document, xml_plain
+from hikrecv.isapi.budget import Budget, OverBudget
 from hikrecv.isapi.xml_plain import MOST_DEPTH, read_plain
 
 NAMES = st.sampled_from(["a", "b", "eventType", "channel-ID", "_x.1"])
@@ -50,8 +51,8 @@ def documents(draw: st.DrawFn) -> bytes:
 
 def by_the_parser(text: bytes) -> tuple[str, dict[str, object]] | None:
     try:
-        found = xml_document._read_correct(text)
-    except (ParseError, xml_document.Refused):
+        found = xml_document._read_correct(text, Budget())
+    except (ParseError, OverBudget):
         return None
     return found.root, found.data
 

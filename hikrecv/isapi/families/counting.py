@@ -64,16 +64,16 @@ def read_queue(reading: Reading, value: Any) -> None:
 
 def read_density(reading: Reading, value: Any) -> None:
     """`PersonDensityResult`: how many are in each region."""
-    for found in each(value):
-        for target in each(found.get("target")) or [found]:
-            info = sub(target, "targetinfo") or target
-            before = reading.fields.get("counting") or Counting()
-            region = _region(text(info, "regionid", "ruleid"), info)
-            reading.fields["counting"] = Counting(
-                mode=reading.kind.type,
-                people=before.people if before.people is not None else whole(info, *_PEOPLE),
-                regions=before.regions + region,
-            )
+    targets = [target for found in each(value) for target in each(found.get("target")) or [found]]
+    if not targets:
+        return
+    before = reading.fields.get("counting") or Counting()
+    people, regions = before.people, list(before.regions)
+    for target in targets:
+        info = sub(target, "targetinfo") or target
+        people = people if people is not None else whole(info, *_PEOPLE)
+        regions += _region(text(info, "regionid", "ruleid"), info)
+    reading.fields["counting"] = Counting(mode=reading.kind.type, people=people, regions=tuple(regions))
 
 
 def _regions(found: Fields) -> tuple[CountedRegion, ...]:

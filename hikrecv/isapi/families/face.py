@@ -32,10 +32,10 @@ def read_faces(reading: Reading, results: Any) -> None:
 
 def read_rect(reading: Reading, rect: Any) -> None:
     """A `FaceRect` at the root of an alert; terminals have theirs inside the access event."""
-    for found in each(rect):
-        box = reading.rect(found, "facerect")
-        if box is not None:
-            reading.fields["faces"] = (*reading.fields.get("faces", ()), Face(box=box))
+    boxes = [reading.rect(found, "facerect") for found in each(rect)]
+    faces = [Face(box=box) for box in boxes if box is not None]
+    if faces:
+        reading.fields["faces"] = (*reading.fields.get("faces", ()), *faces)
 
 
 def _scene(reading: Reading, result: Fields, scene: Fields) -> None:
@@ -79,7 +79,7 @@ def _compared_with(holders: list[Fields]) -> list[Fields]:
 
 def _candidate(reading: Reading, found: Fields) -> Candidate:
     person = sub(found, "reserve_field")
-    stored: tuple[int, ...] = ()
+    stored: list[int] = []
     for entry in each(found.get("human_data")):
         stored += reading.shown(entry, "face-library")
     return Candidate(
@@ -92,7 +92,7 @@ def _candidate(reading: Reading, found: Fields) -> Candidate:
         certificate_number=text(person, "certificatenumber"),
         gender=text(person, "gender", "sex"),
         born=text(person, "borntime"),
-        pictures=stored,
+        pictures=tuple(stored),
     )
 
 

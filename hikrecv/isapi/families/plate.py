@@ -96,7 +96,7 @@ def _values(vehicle: Vehicle) -> tuple[object, ...]:
 
 def _pictures(reading: Reading, found: Fields) -> tuple[tuple[int, ...], Box | None, Box | None]:
     """The pictures, and where plate and vehicle are in the scene they were found in."""
-    shots: tuple[int, ...] = ()
+    shots: list[int] = []
     plate_box = vehicle_box = None
     for info in each(found.get("pictureinfolist"), "pictureinfo"):
         name = text(info, "type") or text(info, "filename")
@@ -104,7 +104,7 @@ def _pictures(reading: Reading, found: Fields) -> tuple[tuple[int, ...], Box | N
         reading.happened(info.get("abstime"))
         plate_box = plate_box or reading.box(info, "platerect")
         vehicle_box = vehicle_box or reading.box(info, "vehiclerect")
-    return shots, plate_box, vehicle_box
+    return tuple(shots), plate_box, vehicle_box
 
 
 READS = {

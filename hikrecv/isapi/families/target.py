@@ -60,24 +60,27 @@ def read_aim(reading: Reading, value: Any) -> None:
 
 def read_rect(reading: Reading, value: Any) -> None:
     """A `TargetRect` at the root."""
-    for rect in each(value):
-        box = reading.rect(rect, "targetrect")
-        if box is not None and "detectionregionlist" not in reading.doc:
-            aim = text(reading.doc, *_AIM)
-            _add(reading, "targets", [Target(kind=_kind(aim), box=box, region=text(reading.doc, "regionid"))])
+    boxes = [reading.rect(rect, "targetrect") for rect in each(value)]
+    if "detectionregionlist" not in reading.doc:
+        kind, region = _kind(text(reading.doc, *_AIM)), text(reading.doc, "regionid")
+        targets = [Target(kind=kind, box=box, region=region) for box in boxes if box is not None]
+        _add(reading, "targets", targets)
 
 
 def read_nested(reading: Reading, value: Any) -> None:
     """A rule's own element, such as `RegionEntrance`, with a `targetType` inside."""
+    targets = []
     for found in each(value):
         aim, box = text(found, *_AIM), reading.box(found, "targetrect")
         if aim is not None or box is not None:
-            _add(reading, "targets", [Target(kind=_kind(aim), box=box, region=text(found, "regionid"))])
+            targets.append(Target(kind=_kind(aim), box=box, region=text(found, "regionid")))
+    _add(reading, "targets", targets)
 
 
 def read_captures(reading: Reading, value: Any) -> None:
     """`CaptureResult` of mixed target detection: a human, a face, a vehicle, each with its pictures."""
     targets: list[Target] = []
+    faces: list[Face] = []
     for result in each(value):
         for kind, found in _seen(result):
             box = reading.box(found, "rect", f"{kind}rect", "facerect", "targetrect")
@@ -85,7 +88,8 @@ def read_captures(reading: Reading, value: Any) -> None:
             reading.happened(found.get("snaptime"))
             targets.append(Target(kind=kind, box=box, pictures=pictures))
             if kind == "face":
-                _add(reading, "faces", [_face(found, box, pictures)])
+                faces.append(_face(found, box, pictures))
+    _add(reading, "faces", faces)
     _add(reading, "targets", targets)
 
 
