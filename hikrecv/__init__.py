@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .errors import Reject, Retry
+    from .errors import Hold, Reject, Retry
     from .isapi.event import (
         Access,
         Audio,
@@ -48,6 +48,7 @@ _HOMES = {
     "deferred": "reactions.hookspecs",
     "Context": "reactions.context",
     "Retry": "errors",
+    "Hold": "errors",
     "Reject": "errors",
     "Push": "push",
     "Peer": "push",
@@ -69,6 +70,7 @@ __all__ = [
     "Episode",
     "Event",
     "Face",
+    "Hold",
     "Intercom",
     "Io",
     "Match",

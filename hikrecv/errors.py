@@ -169,3 +169,23 @@ class Reject(HikrecvError):
     def __init__(self, reason: str = "refused for good") -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class LoginRefused(Reject):
+    """A configured device does not let us in.  A reaction to several devices goes on with the others."""
+
+
+class Hold(HikrecvError):
+    """
+    Nothing is wrong with the event, but nothing can go until an operator acts.
+
+    A wrong password, an account that has run out: the reaction holds, says so, and
+    tries now and then whether it is over.  No event is given up for it, and it is
+    certain that this one was not done.
+
+    :param reason: what is refused and where it is put right, for the operator.
+    """
+
+    def __init__(self, reason: str = "nothing can go until an operator acts") -> None:
+        super().__init__(reason)
+        self.reason = reason

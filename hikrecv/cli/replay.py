@@ -91,6 +91,8 @@ class Told:
         """All have.  :raises HikrecvError: when some failed."""
         ends = ", ".join(f"{count} {end}" for end, count in self._ends.items())
         click.echo(ends or "no event is wanted by its rules")
+        if self._ends["held"]:
+            raise HikrecvError("the reaction holds, so nothing more was handed over; put right what it says")
         if self._ends["failed"]:
             failed = self._ends["failed"]
             raise HikrecvError(f"{failed} event{'s' * (failed > 1)} failed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from hikrecv.errors import Reject
+from hikrecv.errors import LoginRefused
 
 PAUSE: Final = 900.0
 """Seconds after a wrong login without another."""
@@ -27,17 +27,19 @@ class LoginGuard:
         self._not_before = 0.0
 
     def check(self) -> None:
-        """:raises Reject: when no login may be tried now."""
+        """:raises LoginRefused: when no login may be tried now."""
         if not self._wrong:
             return
         cure = f"correct [devices.{self._name}] login and reload"
         if self._wrong >= MOST:
-            raise Reject(
+            raise LoginRefused(
                 f"device {self._name} refused the login {self._wrong} times, it is not tried again; {cure}"
             )
         wait = self._not_before - self._seconds()
         if wait > 0:
-            raise Reject(f"device {self._name} refused the login, the next try is in {wait:.0f} s; {cure}")
+            raise LoginRefused(
+                f"device {self._name} refused the login, the next try is in {wait:.0f} s; {cure}"
+            )
 
     def refused(self) -> None:
         """The device did not take it."""

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IAgent
 
 from hikrecv.config import DeviceTable
-from hikrecv.errors import ConfigError, Reject, Retry
+from hikrecv.errors import ConfigError, LoginRefused, Reject, Retry
 
 from .challenge import best_digest, challenges_in
 from .digest import DigestAgent
@@ -195,17 +195,21 @@ class DeviceClient:
         types = response.headers.getRawHeaders("content-type") or [None]
         return read_status(response.code, await response.content(), types[0])
 
-    def _login_failure(self, response: Response) -> Reject:
+    def _login_failure(self, response: Response) -> LoginRefused:
         table = f"[devices.{self.name}]"
         if self._login is None:
-            return Reject(f"device {self.name} asks for a login; give {table} login = {{ user, password }}")
+            return LoginRefused(
+                f"device {self.name} asks for a login; give {table} login = {{ user, password }}"
+            )
         offered = challenges_in(response.headers.getRawHeaders("www-authenticate") or [])
         if best_digest(offered) is None and not self._basic:
-            return Reject(
+            return LoginRefused(
                 f"device {self.name} offers no Digest login that can be used; "
                 f"switch it on, use https, or write basic = true in {table}"
             )
-        return Reject(f"device {self.name} refused user {self._login.user!r}; correct the login in {table}")
+        return LoginRefused(
+            f"device {self.name} refused user {self._login.user!r}; correct the login in {table}"
+        )
 
 
 class Devices:

@@ -63,7 +63,7 @@ class Context:
     :ivar settings: its own keys, as the plugin's `Settings`; None when it declares none.
     :ivar clock: an IReactorTime; wait with ``twisted.internet.task.deferLater(context.clock, ...)``.
     :ivar log: a twisted Logger in the reaction's name.
-    :ivar http: treq's calls, where an answer of 400 or more raises Retry or Reject.
+    :ivar http: treq's calls, where an answer of 400 or more raises Retry, Hold or Reject.
     :ivar attempt: 1 for the first try of this event; 0 outside of an attempt.
     :ivar replay: the event is handed over again because the operator asked for it.
     :ivar dry_run: say in the log what would be done, and do nothing; `http` and `device` then
@@ -74,7 +74,7 @@ class Context:
         self.name = name
         self.settings = settings
         self.clock = services.clock
-        self.http = (services.http_once if once else None) or services.http
+        self.http = ((services.http_once if once else None) or services.http).for_reaction()
         self.log = Logger(namespace=f"hikrecv.reactions.{name}")
         self.attempt = 0
         self.replay = False

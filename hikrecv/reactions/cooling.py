@@ -31,17 +31,20 @@ class Cooling:
 
     async def holds_back(self, event: Event) -> bool:
         """Is it too soon for *event*?  If not, it counts from now on."""
+        if await self.is_early(event):
+            return True
+        if (who := self._reaction.who(event)) is not None:
+            self._before[event.id] = who, self._last.get(who)
+            self._note(who, event.received.timestamp())
+        return False
+
+    async def is_early(self, event: Event) -> bool:
+        """Is it too soon for *event*?"""
         if self._rule is None or (who := self._reaction.who(event)) is None:
             return False
         if who not in self._last:
             self._last[who] = await self._book.ask("last", who)
-        received = event.received.timestamp()
-        before = self._last[who]
-        if cooling(self._rule, before, received):
-            return True
-        self._before[event.id] = who, before
-        self._note(who, received)
-        return False
+        return cooling(self._rule, self._last[who], event.received.timestamp())
 
     async def ended(self, event: Event, done: bool) -> None:
         """What became of an event that was not held back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Container, Coroutine
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
@@ -20,9 +20,10 @@ from .book import Book, Bookkeeper, Run
 from .calls import Calls
 from .feed import Feed
 from .handover import Handover, Item, Pace, Stopping, Story
+from .holding import EVERY
 from .intake import Intake
 from .order import MOST_AHEAD, Order
-from .outcome import Done, in_words
+from .outcome import Done, Held, in_words
 from .parallel import Parallel
 from .reaction import Reaction
 from .slices import branch, weight
@@ -30,6 +31,8 @@ from .status import State, Status
 
 MOST_ZOMBIES = 3
 """With more calls that never came back a reaction is suspended."""
+LOOKS_AHEAD = 50
+"""Slices of the journal that are searched for an event that shows whether the held one is at fault."""
 AT_A_STRETCH = 0.02
 """Seconds for which a courier may go on without letting the reactor do something else."""
 _log = Logger()
@@ -64,7 +67,9 @@ class Courier:
         self.order = Order(place.cursor, place.done)
         self.book = Book(reaction.name, ledger, run, clock)
         pace = Pace(self._free, self._allowed, self._rest)
-        self.handover = Handover(reaction, calls, feed, self.book, clock, wall, pace, self._ended)
+        self.handover = Handover(
+            reaction, calls, feed, self.book, clock, wall, pace, self._ahead_of, self._ended
+        )
         self.paused = place.paused
         self.suspended = place.suspended or ""
         self.handover.story = Story(
@@ -125,6 +130,7 @@ class Courier:
     def resume(self) -> None:
         """Go on at once, whatever it was waiting for."""
         self.paused, self.suspended = False, ""
+        self.handover.holding.hurry()
         self._nudge.ring()
 
     def suspend(self, reason: str) -> None:
@@ -168,6 +174,7 @@ class Courier:
             last_success=story.last_success,
             last_error=story.last_error,
             last_error_at=story.last_error_at,
+            trace=story.trace,
             left_out=dict(story.left_out),
             lost=self._lost,
             zombies=self.calls.zombies,
@@ -211,9 +218,14 @@ class Courier:
                 break
             failures += 1
             self._trouble = f"hikrecv_start failed: {outcome.reason}"
+            self.handover.story.failed(outcome, self._wall())
             _log.warn("{reaction}: {reason}", reaction=self.reaction.name, reason=self._trouble)
-            await self._rest(backoff(failures))
+            if isinstance(outcome, Held):
+                self.handover.holding.begin(outcome.reason, self._clock.seconds())
+                self._trouble = ""
+            await self._rest(EVERY if isinstance(outcome, Held) else backoff(failures))
         self._trouble = ""
+        self.handover.holding.over()
         self._phase = "working"
 
     async def _carry_on(self) -> None:
@@ -284,6 +296,22 @@ class Courier:
         finally:
             self._caught_up = False
         self._stretch = self._clock.seconds()
+
+    async def _ahead_of(self, held: Item, taken: Container[tuple[int, int]]) -> Item | None:
+        """The next event behind *held* that may be handed over before its turn; none of *taken*."""
+        read_to = held.seq - 1
+        for _ in range(LOOKS_AHEAD):
+            pushes = await self._feed.after(read_to)
+            for seq, events in pushes:
+                for event in events:
+                    place = (seq, event.n)
+                    behind = place > held.place and place not in taken
+                    if behind and await self._intake.may_go_ahead(seq, event):
+                        return Item(seq, event.n, event)
+            if not pushes:
+                break
+            read_to = pushes[-1][0]
+        return None
 
     # -- what became of them --------------------------------------------------
 
@@ -379,6 +407,8 @@ class Courier:
             return "suspended", f"{self.calls.zombies} calls were given up and never came back"
         if self.book.trouble or self._trouble:
             return "blocked", self.book.trouble or self._trouble
+        if self.handover.holding.reason:
+            return "holding", self.handover.holding.reason
         if self._phase == "starting":
             return "starting", ""
         if story.retry_at is not None:

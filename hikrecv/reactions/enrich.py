@@ -13,7 +13,7 @@ from hikrecv.isapi.event import Event
 from .attempt import Attempts
 from .breaker import Breaker
 from .early import Early
-from .outcome import Again, Bug, Outcome, Refused
+from .outcome import Done, Outcome
 
 LIMIT = 2.0
 """Seconds that an enricher has for one event: all reactions wait for it."""
@@ -108,7 +108,7 @@ class _Step:
 
 def _merged(event: Event, given: Event, outcome: Outcome, name: str) -> Event | str:
     """The enriched event, or why it is not."""
-    if isinstance(outcome, Again | Bug | Refused):
+    if not isinstance(outcome, Done):
         return outcome.reason
     value = outcome.value
     if value is None:

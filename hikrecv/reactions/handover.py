@@ -1,9 +1,9 @@
-"""One hand-over: an event, or a batch, from its first attempt to one of its four ends."""
+"""One hand-over: an event, or a batch, from its first attempt to one of its five ends."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -18,11 +18,15 @@ from .book import Book
 from .breaker import Breaker
 from .calls import Calls
 from .feed import Feed
-from .outcome import Again, Bug, Done, Outcome, Refused
+from .holding import ALONE, EVERY, Holding
+from .order import Place
+from .outcome import Again, Bug, Done, Held, Outcome, Refused
 from .reaction import Reaction
 from .turns import Turns
 
 PERHAPS = "perhaps done"
+MOST_AHEAD_TRIED = 100
+"""So many different events are tried before their turn while a reaction holds; then the same again."""
 _log = Logger()
 
 
@@ -47,6 +51,11 @@ class Item(msgspec.Struct, frozen=True):
         """Is it the end of an alarm, made by us and kept in no journal?"""
         return self.n < 0
 
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.seq, self.n
+
 
 class Story(msgspec.Struct):
     """
@@ -54,6 +63,7 @@ class Story(msgspec.Struct):
 
     :ivar attempts: of the hand-over that is being tried; 0 when none is.
     :ivar retry_at: when the next attempt is due, by the monotonic clock.
+    :ivar trace: where the last error came from, when it was a bug.
     :ivar left_out: how many wanted events were not handed over, by reason.
     """
 
@@ -63,7 +73,13 @@ class Story(msgspec.Struct):
     last_success: float | None = None
     last_error: str = ""
     last_error_at: float | None = None
+    trace: str = ""
     left_out: Counter[str] = msgspec.field(default_factory=Counter)
+
+    def failed(self, outcome: Again | Refused | Held | Bug, at: float) -> None:
+        """A call did not succeed."""
+        self.last_error, self.last_error_at = outcome.reason, at
+        self.trace = outcome.trace if isinstance(outcome, Bug) else ""
 
 
 class Pace(NamedTuple):
@@ -80,21 +96,28 @@ class Pace(NamedTuple):
     rest: Callable[[float], Awaitable[None]]
 
 
+Failed = Again | Refused | Held | Bug
+Ahead = Callable[[Item, Container[Place]], Awaitable[Item | None]]
+"""The next wanted event behind the item; none whose place is in the container."""
+
+
 class Handover:
     """
     Carries events of one reaction to their ends; may be called side by side.
 
     Returned: done.  `Retry`, a time-out, a lost connection: again, for ever or until
-    `max_age`.  `Reject`: a dead letter.  Anything else: a bug, tried ``retry`` times,
-    then a dead letter.
+    `max_age`.  `Reject`: a dead letter.  `Hold`: nothing else is tried, and this now
+    and then, see `Holding`.  Anything else: a bug, tried ``retry`` times, then a
+    dead letter.
 
     At most once: the mark is in the ledger, synced, before each attempt.  After it
-    only `Retry` says that nothing happened; any other failure, and a mark that is
+    only `Retry` and `Hold` say that nothing happened; any other failure, and a mark that is
     found where this life has set none, means *perhaps done*: a dead letter, and
     never again by itself.
 
     :param wall: the wall clock, in seconds since 1970; stored and compared with
         `received`, never waited for.
+    :param ahead: finds what may be tried before its turn, when the event whose turn it is holds.
     :param ended: told of each event that came to its end, and whether it was done.
     """
 
@@ -107,15 +130,20 @@ class Handover:
         clock: IReactorTime,
         wall: Callable[[], float],
         pace: Pace,
+        ahead: Ahead,
         ended: Callable[[Item, bool], None],
     ) -> None:
         self.story = Story()
         self.turns = Turns(reaction.common.concurrency)
         self.breaker = Breaker()
+        self.holding = Holding()
         self._reaction = reaction
         self._calls = calls
         self._feed = feed
         self._book = book
+        self._find_ahead = ahead
+        # What was tried before its turn, until its turn comes.
+        self._ahead: dict[Place, _Trial] = {}
         self._ended = ended
         self._clock = clock
         self._wall = wall
@@ -127,10 +155,17 @@ class Handover:
         """Return when each of *items* has come to its end."""
         trial = _Trial()
         while True:
+            if self._ahead and not (items := await self._unsettled(items, trial)):
+                return
             if not self._pace.free():
                 await self._pace.allowed()
-            attempt = self._probe if self.breaker.is_open else self._in_turn
-            items, outcome = await attempt(items, trial)
+            if self.holding.reason:
+                items, outcome = await self._while_it_holds(items, trial)
+                if isinstance(outcome, Held):
+                    continue  # it is over, by another event
+            else:
+                attempt = self._probe if self.breaker.is_open else self._in_turn
+                items, outcome = await attempt(items, trial)
             if outcome is None:
                 return
             if isinstance(outcome, Done):
@@ -141,9 +176,11 @@ class Handover:
             if reason:
                 await self._give_up(items, trial, reason)
                 return
-            for item in items:
-                await self._book.ask("failed", item.seq, item.n, trial.attempts, outcome.reason, self._wall())
-            await self._rest(items, trial, outcome)
+            await self._note_failure(items, trial, outcome)
+            if isinstance(outcome, Held):
+                self._begin_to_hold(items[0], outcome)
+            else:
+                await self._rest(items, trial, outcome)
 
     def age(self, item: Item) -> float:
         """How many seconds ago it happened, as far as that can be known."""
@@ -154,7 +191,8 @@ class Handover:
         """Make a dead letter of it."""
         event = item.event
         _log.warn(
-            "{reaction} gives up {event}: {reason}",
+            "{reaction} gives up {event}: {reason}; when the cause is gone: "
+            "hikrecv dead-letters retry --reaction {reaction}",
             reaction=self._reaction.name,
             event=event.id,
             reason=reason,
@@ -228,11 +266,10 @@ class Handover:
                 await self.bury(item, f"{PERHAPS}: it was begun before, and how it ended is not known", 0)
         return mine
 
-    def _note(self, outcome: Again | Refused | Bug, item: Item, trial: _Trial) -> None:
-        if not isinstance(outcome, Refused):
+    def _note(self, outcome: Failed, item: Item, trial: _Trial) -> None:
+        if isinstance(outcome, Again | Bug):
             self.breaker.failed(self._clock.seconds())
-        self.story.last_error = outcome.reason
-        self.story.last_error_at = self._wall()
+        self.story.failed(outcome, self._wall())
         if isinstance(outcome, Bug) and trial.attempts == 1:
             _log.error(
                 "{reaction} failed at {event}: {reason}\n{trace}",
@@ -242,7 +279,11 @@ class Handover:
                 trace=outcome.trace,
             )
 
-    def _last_word(self, outcome: Again | Refused | Bug, trial: _Trial) -> str:
+    async def _note_failure(self, items: Sequence[Item], trial: _Trial, outcome: Failed) -> None:
+        for item in items:
+            await self._book.ask("failed", item.seq, item.n, trial.attempts, outcome.reason, self._wall())
+
+    def _last_word(self, outcome: Failed, trial: _Trial) -> str:
         """Why nothing more is tried, or "" when something is."""
         if isinstance(outcome, Refused):
             return outcome.reason
@@ -260,13 +301,16 @@ class Handover:
         for item in items:
             await self.bury(item, reason, trial.attempts)
 
-    async def _rest(self, items: Sequence[Item], trial: _Trial, outcome: Again | Refused | Bug) -> None:
+    async def _rest(self, items: Sequence[Item], trial: _Trial, outcome: Failed) -> None:
         wait = asked(outcome.after) if isinstance(outcome, Again) else None
         wait = backoff(trial.attempts) if wait is None else wait
-        if self._reaction.max_age is not None:
-            left = self._reaction.max_age - max(map(self.age, items))
-            wait = min(wait, max(left, 0.0) + 0.001)
-        await self.wait(wait)
+        await self.wait(min(wait, self._youth(items)))
+
+    def _youth(self, items: Sequence[Item]) -> float:
+        """Seconds until the oldest of *items* is too old."""
+        if self._reaction.max_age is None:
+            return float("inf")
+        return max(self._reaction.max_age - max(map(self.age, items)), 0.0) + 0.001
 
     async def wait(self, seconds: float) -> None:
         """Wait for another attempt, visibly.  :raises Stopping: when there will be none."""
@@ -275,6 +319,131 @@ class Handover:
             await self._pace.rest(seconds)
         finally:
             self.story.retry_at = None
+
+    # -- while it holds ---------------------------------------------------------
+
+    def _begin_to_hold(self, item: Item, outcome: Held) -> None:
+        if not self.holding.reason:
+            _log.error(
+                "ALARM: {reaction} holds at {event}: {reason}; it is tried again every {minutes} min, "
+                "and at once after: hikrecv reactions resume {reaction}",
+                reaction=self._reaction.name,
+                event=item.event.id,
+                reason=outcome.reason,
+                minutes=round(EVERY / 60),
+            )
+        self.holding.begin(outcome.reason, self._clock.seconds())
+
+    async def _while_it_holds(self, items: list[Item], trial: _Trial) -> tuple[list[Item], Outcome | None]:
+        """
+        Probe with *items* until something else than `Held` comes of it, or the hold is over without them.
+
+        Side by side, one event probes and the others wait here for its end.
+        """
+        await self.holding.probing.acquire()
+        try:
+            while self.holding.reason:
+                if self._ahead and not (items := await self._unsettled(items, trial)):
+                    return items, None
+                if not (items := await self._until_due(items, trial)):
+                    return items, None
+                items, outcome = await self._in_turn(items, trial)
+                if not isinstance(outcome, Held):
+                    if outcome is not None:
+                        self._go_on()
+                    return items, outcome
+                if not (items := await self._probed(items, trial, outcome)):
+                    return items, None
+            return items, Held("")
+        finally:
+            self.holding.probing.release()
+
+    async def _until_due(self, items: list[Item], trial: _Trial) -> list[Item]:
+        """Wait for the next probe; what of *items* is not too old then."""
+        while items and (due := self.holding.due_in(self._clock.seconds())):
+            await self.wait(min(due, self._youth(items)))
+            items = await self._still_young(items, trial)
+        return items
+
+    async def _probed(self, items: list[Item], trial: _Trial, outcome: Held) -> list[Item]:
+        """
+        A probe was in vain; after some of them another event shows whether it is this one's fault.
+
+        :returns: what of *items* is still to be tried.
+        """
+        trial.failed(outcome)
+        self.holding.again(outcome.reason, self._clock.seconds())
+        await self._note_failure(items, trial, outcome)
+        _log.warn(
+            "{reaction} still holds, {probes} probes were in vain: {reason}",
+            reaction=self._reaction.name,
+            probes=self.holding.probes,
+            reason=outcome.reason,
+        )
+        if self.holding.probes < ALONE or not await self._try_ahead(items, trial):
+            return items
+        # One was done, so nobody keeps us out: it is these that are not taken.
+        self._go_on()
+        if len(items) == 1:
+            reason = f"{outcome.reason}; the next event was done, so it is this one that is refused"
+            await self.bury(items[0], reason, trial.attempts)
+            return []
+        for item in items:
+            # By itself each of a batch may be done.
+            self._ahead.setdefault(item.place, _Trial(trial.attempts, certain=True))
+        return items
+
+    async def _try_ahead(self, held: Sequence[Item], trial: _Trial) -> bool:
+        """Try another event before its turn: one of the batch that holds, or the next one.  Was it done?"""
+        turn = (self.holding.probes - ALONE) % (len(held) + 1)
+        one_of_them = len(held) > 1 and turn < len(held) and held[turn].place not in self._ahead
+        if len(self._ahead) >= MOST_AHEAD_TRIED:
+            self._ahead = {place: each for place, each in self._ahead.items() if each.end is not None}
+        item = held[turn] if one_of_them else await self._find_ahead(held[-1], self._ahead)
+        if item is None:
+            return False
+        _log.warn(
+            "{reaction} gives up the order for {event}: it is tried before {held}, which holds",
+            reaction=self._reaction.name,
+            event=item.event.id,
+            held=held[0].event.id,
+        )
+        fresh = _Trial(trial.attempts, certain=True) if one_of_them else _Trial()
+        mine = self._ahead.setdefault(item.place, fresh)
+        _, outcome = await self._in_turn([item], mine)
+        if outcome is None:  # too old, or begun in another life
+            mine.end = False
+        elif isinstance(outcome, Done):
+            await self._book.ask("done", item.seq, item.n, self._wall())
+            self._finish([item])
+            mine.end = True
+        else:
+            mine.failed(outcome)
+            if isinstance(outcome, Refused):
+                await self.bury(item, outcome.reason, mine.attempts)
+                mine.end = False
+        return isinstance(outcome, Done)
+
+    async def _unsettled(self, items: list[Item], trial: _Trial) -> list[Item]:
+        """What of *items* did not come to its end before its turn."""
+        if len(items) > 1:
+            if any(item.place in self._ahead for item in items):
+                for item in items:
+                    await self.carry([item])
+                return []
+            return items
+        mine = self._ahead.pop(items[0].place, None)
+        if mine is None:
+            return items
+        if mine.end is not None:
+            self._ended(items[0], mine.end)
+            return []
+        trial.attempts, trial.certain = max(trial.attempts, mine.attempts), mine.certain
+        return items
+
+    def _go_on(self) -> None:
+        self.holding.over()
+        _log.info("{reaction} does not hold any more", reaction=self._reaction.name)
 
     def _finish(self, items: Sequence[Item]) -> None:
         self.story.attempts = 0
@@ -288,15 +457,17 @@ class _Trial(msgspec.Struct):
     """
     How one hand-over went so far.
 
-    :ivar certain: the last attempt ended with `Retry`, so nothing has happened yet.
+    :ivar certain: the last attempt ended with `Retry` or `Hold`, so nothing has happened yet.
+    :ivar end: of one that was tried before its turn and has come to its end: was it done?
     """
 
     attempts: int = 0
     bugs: int = 0
     certain: bool = False
     reason: str = ""
+    end: bool | None = None
 
-    def failed(self, outcome: Again | Refused | Bug) -> None:
+    def failed(self, outcome: Failed) -> None:
         self.reason = outcome.reason
         self.bugs += isinstance(outcome, Bug)
-        self.certain = isinstance(outcome, Again) and outcome.certain
+        self.certain = isinstance(outcome, Held) or (isinstance(outcome, Again) and outcome.certain)

@@ -29,6 +29,7 @@ How a hook ends decides what happens to the event:
 - it returns: done;
 - it raises :class:`hikrecv.Retry`, times out or loses a connection: again, later;
 - it raises :class:`hikrecv.Reject`: a dead letter, at once;
+- it raises :class:`hikrecv.Hold`: nothing goes until an operator acts, as with a wrong password;
 - it raises anything else: a bug; tried a few times, then a dead letter.
 """
 

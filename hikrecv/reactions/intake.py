@@ -86,6 +86,16 @@ class Intake:
             self._endings.silence(item.event)
         return True
 
+    async def may_go_ahead(self, seq: int, event: Event) -> bool:
+        """Could the reaction be given *event* before its turn?  Asking changes nothing."""
+        try:
+            wants = self._reaction.wants(event)
+        except Exception:
+            return False
+        if self._endings is not None and event.episode is not None and event.episode.id != event.id:
+            return False  # a repeat: whether it is wanted is known only in order
+        return wants and not self._order.was_done(seq, event.n) and not await self._cooling.is_early(event)
+
     async def ended(self, item: Item, done: bool) -> None:
         """What became of an event that was not held back."""
         await self._cooling.ended(item.event, done)

@@ -12,7 +12,7 @@ import msgspec
 from twisted.internet import defer, error
 from twisted.python.failure import Failure
 
-from hikrecv.errors import Reject, Retry
+from hikrecv.errors import Hold, Reject, Retry
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
@@ -41,6 +41,12 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     reason: str
 
 
+class Held(msgspec.Struct, frozen=True, tag="held"):
+    """Certainly not done; nothing will be, until an operator acts."""
+
+    reason: str
+
+
 class Bug(msgspec.Struct, frozen=True, tag="bug"):
     """The plugin failed in a way that it did not foresee.  `trace` is for the log."""
 
@@ -48,7 +54,7 @@ class Bug(msgspec.Struct, frozen=True, tag="bug"):
     trace: str = ""
 
 
-Outcome = Done | Again | Refused | Bug
+Outcome = Done | Again | Refused | Held | Bug
 
 _LONGEST_REASON = 300
 _LONGEST_TRACE = 4_000
@@ -82,7 +88,7 @@ _AWAY_ERRNO = frozenset(
 _AWAY_NAMES = frozenset({"ConnectionError", "Timeout"})
 
 
-def judge(problem: BaseException) -> Again | Refused | Bug:
+def judge(problem: BaseException) -> Again | Refused | Held | Bug:
     """
     The end that *problem*, raised by a hook, stands for.
 
@@ -93,6 +99,8 @@ def judge(problem: BaseException) -> Again | Refused | Bug:
         return Again(in_words(problem, named=False), problem.after, certain=problem.certain)
     if isinstance(problem, Reject):
         return Refused(in_words(problem, named=False))
+    if isinstance(problem, Hold):
+        return Held(in_words(problem, named=False))
     if any(_is_away(inner) for inner in _layers(problem)):
         return Again(in_words(problem))
     return Bug(in_words(problem), _trace(problem))

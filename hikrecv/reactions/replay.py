@@ -20,14 +20,18 @@ from .backoff import asked, backoff
 from .cooldown import cooling
 from .courier import Courier
 from .feed import Feed
-from .outcome import Again, Done, Outcome, Refused
+from .outcome import Again, Done, Held, Outcome, Refused
 from .parallel import find
 
-End = Literal["done", "would be handed over", "cooling down", "too old", "failed"]
+End = Literal["done", "would be handed over", "cooling down", "too old", "failed", "held"]
 
 
 class Line(msgspec.Struct, frozen=True):
-    """What became of one event of a replay; *reason* says why it failed, or what would be done."""
+    """
+    What became of one event of a replay; *reason* says why it failed, or what would be done.
+
+    After ``held`` nothing more is handed over: an operator has to act first.
+    """
 
     seq: int
     event: str
@@ -82,21 +86,18 @@ class Replay:
             for seq, events in pushes:
                 for event in events if seq <= stop else ():
                     if self._reaction.wants(event):
-                        yield await self._one(seq, event)
+                        line = await self._one(seq, event)
+                        yield line
+                        if line.end == "held":
+                            return
             await deferLater(self._clock, 0)
 
     async def letter(self, letter: DeadLetter) -> Line:
-        """
-        The event of a dead letter, wanted or not.
-
-        :raises HikrecvError: when it cannot be read again.
-        """
+        """The event of a dead letter, wanted or not."""
         event = await find(self._feed, letter.seq, letter.event)
         if event is None:
-            raise HikrecvError(
-                f"event {letter.event} is not in the journal any more; "
-                f"`hikrecv dead-letters drop {letter.id}` throws the letter away"
-            )
+            gone = f"it is not in the journal any more; hikrecv dead-letters drop {letter.id} throws it away"
+            return Line(letter.seq, letter.event, "failed", gone)
         return await self._one(letter.seq, event)
 
     async def _one(self, seq: int, event: Event) -> Line:
@@ -114,7 +115,7 @@ class Replay:
         outcome = await self._tried(seq, event)
         if isinstance(outcome, Done):
             return Line(seq, event.id, "done")
-        return Line(seq, event.id, "failed", outcome.reason)
+        return Line(seq, event.id, "held" if isinstance(outcome, Held) else "failed", outcome.reason)
 
     async def _tried(self, seq: int, event: Event) -> Outcome:
         """As often as the table says for a bug, and then the operator has the last word."""
@@ -122,7 +123,7 @@ class Replay:
         while True:
             attempt += 1
             outcome = await self._call([event], attempt)
-            last = attempt >= self._reaction.common.retry or isinstance(outcome, Done | Refused)
+            last = attempt >= self._reaction.common.retry or isinstance(outcome, Done | Refused | Held)
             certain = isinstance(outcome, Again) and outcome.certain
             if last or (self._careful and not certain) or self._is_too_old(seq, event):
                 return outcome

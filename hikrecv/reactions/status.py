@@ -12,6 +12,7 @@ State = Literal[
     "working",
     "retrying",
     "probing",
+    "holding",
     "paused",
     "suspended",
     "blocked",
@@ -38,6 +39,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     :param lag_seconds: how long the oldest event that is not done has been here.
     :param attempts: of the hand-over that is being tried.
     :param retry_in: seconds until the next attempt.
+    :param trace: where the last error came from, when it was a bug of the plugin.
     :param dead: dead letters that wait for the operator.
     :param left_out: wanted events that were not handed over in this life, by reason.
     :param lost: pushes that the journal gave up before the reaction had read them.
@@ -61,6 +63,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     last_success: float | None = None
     last_error: str = ""
     last_error_at: float | None = None
+    trace: str = ""
     dead: int = 0
     left_out: dict[str, int] = {}
     lost: int = 0

@@ -49,13 +49,16 @@ class Trouble(Protocol):
     def slow(self, seconds: float, times: int = 1) -> None:
         """The next so many attempts take so long."""
 
+    # And, where there is a login: refuse(times) - the next so many attempts are not let in.
+
     def recover(self) -> None:
         """Be well from now on."""
 
 
 class PluginContract:
     """
-    Repeats, failures, time-outs, late, odd and unknown events, missing pictures, reload, stop in the middle.
+    Repeats, failures, time-outs, a refused login, late, odd and unknown events, missing pictures,
+    reload, stop in the middle.
 
     Set `plugin`, and override the fixtures `table`, `seen` and `trouble`.  What a plugin cannot
     show, or what cannot be put out of order, is left as it is; its tests are skipped then.
@@ -172,6 +175,21 @@ class PluginContract:
 
         self._check(running, keys(), pushed)
         assert running.status(NAME).zombies == 0
+
+    def test_a_refused_login_holds_and_loses_nothing(
+        self, running: MemoryReceiver, seen: Seen | None, trouble: Trouble | None
+    ) -> None:
+        keys, out = _both(seen, trouble)
+        refuse = getattr(out, "refuse", None)
+        if refuse is None:
+            pytest.skip("what it talks to has no `refuse`, so there is no login")
+        refuse(times=2)
+
+        pushed = [running.push(self.family)[0].key for _ in range(3)]
+        assert self._once() or running.status(NAME).state == "holding"
+        running.catch_up()
+
+        self._check(running, keys(), pushed)
 
     def test_it_goes_on_after_a_restart(self, running: MemoryReceiver, seen: Seen | None) -> None:
         before = running.push(self.family)[0].key

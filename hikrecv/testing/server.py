@@ -129,6 +129,10 @@ class SimulatedServer(Resource):
         """Answer with an error and do nothing."""
         self._troubles.extend([_Trouble(Answered(status, body, headers or {}))] * times)
 
+    def refuse(self, times: int = 1) -> None:
+        """Let nobody in: answer 401, whatever the login is."""
+        self.fail(times, 401)
+
     def slow(self, seconds: float, times: int = 1) -> None:
         """Do it after *seconds*, unless the caller has gone by then."""
         self._troubles.extend([_Trouble(delay=seconds)] * times)

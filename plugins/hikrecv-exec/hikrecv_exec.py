@@ -21,7 +21,7 @@ from hikrecv_exec_run import Ended, Run
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.interfaces import IReactorProcess
 
-from hikrecv import Context, Event, Reject, Retry, hookimpl
+from hikrecv import Context, Event, Hold, Reject, Retry, hookimpl
 from hikrecv.config import Bytes, Seconds, Secret
 from hikrecv.errors import PluginError
 
@@ -56,6 +56,8 @@ class Settings(msgspec.Struct, frozen=True):
     """Exit codes that mean: not now, call again later."""
     reject_exits: tuple[int, ...] = (65, 78)
     """Exit codes that mean: never, make it a dead letter."""
+    hold_exits: tuple[int, ...] = (77,)
+    """Exit codes that mean: nothing can go until somebody acts, as with a wrong password."""
     grace: Seconds = Seconds(5)
     """When its time is over: so long after SIGTERM comes SIGKILL."""
     output: Bytes = Bytes(10_000)
@@ -69,9 +71,9 @@ class Settings(msgspec.Struct, frozen=True):
                 raise ValueError(f"environment and inherit: {name!r} is not a name for a variable of yours")
         if any("\0" in value for value in self.environment.values()):
             raise ValueError("environment: a value has a NUL in it")
-        codes = (*self.retry_exits, *self.reject_exits)
+        codes = (*self.retry_exits, *self.reject_exits, *self.hold_exits)
         if len(set(codes)) < len(codes) or not all(0 < code < 256 for code in codes):
-            raise ValueError("retry_exits and reject_exits: each code once, from 1 to 255")
+            raise ValueError("retry_exits, reject_exits and hold_exits: each code once, from 1 to 255")
 
 
 class ProgramFailed(Exception):
@@ -156,6 +158,8 @@ class Plugin:
             raise Retry(reason)
         if ended.exit in self._settings.reject_exits:
             raise Reject(reason)
+        if ended.exit in self._settings.hold_exits:
+            raise Hold(reason)
         raise ProgramFailed(reason)
 
 

@@ -7,6 +7,7 @@ plain ``def`` and runs in the reaction's own thread.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ import msgspec
 from hikrecv_notify_service import Kind, Note, Service
 from hikrecv_notify_text import Format, escape_for, one_line
 
-from hikrecv import Context, Event, Picture, Reject, Retry, hookimpl
+from hikrecv import Context, Event, Hold, Picture, Reject, Retry, hookimpl
 from hikrecv.config import Bytes, Secret
 from hikrecv.errors import ConfigError
 from hikrecv.sheet import Sheet, together
@@ -34,6 +35,8 @@ REMEMBERED = 10_000
 """So many deliveries of an event to a service are remembered, for the attempts that follow."""
 WITH_PICTURES = 3
 """From the next attempt on it goes without: some services take the text and then fail at the picture."""
+REFUSED = re.compile(r"error=40[137]\b")
+"""How apprise tells of a service that does not let us in."""
 _ENDINGS = (
     (b"\xff\xd8\xff", ".jpg"),
     (b"\x89PNG", ".png"),
@@ -116,7 +119,10 @@ class Plugin:
             failed = [self._send(number, mine, files) for number, mine in todo if mine]
         problems = [problem for problem in failed if problem]
         if problems:
-            raise Retry("; ".join(problems), certain=False)
+            said = "; ".join(problems)
+            if all(map(REFUSED.search, problems)):
+                raise Hold(f"{said}; correct the address or its token")
+            raise Retry(said, certain=False)
 
     def _missing(self, events: Sequence[Event], number: int, context: Context) -> list[Event]:
         return [event for event in events if context.replay or (event.id, number) not in self._had]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -20,9 +21,10 @@ from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from hikrecv import hookimpl
-from hikrecv.errors import Reject, Retry
+from hikrecv.errors import Hold, Reject, Retry
 from hikrecv.reactions.http import Http
 from hikrecv.testing.bench import Bench
+from hikrecv.testing.waiting import result_of
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 
@@ -33,11 +35,11 @@ class Server(Resource):
     def __init__(self, status: int = 200, body: bytes = b"", **headers: str) -> None:
         super().__init__()
         self.seen: list[Any] = []
-        self._status, self._body, self._headers = status, body, headers
+        self.status, self._body, self._headers = status, body, headers
 
     def render(self, request: Any) -> Any:
         self.seen.append((request.method, request.uri, request.content.read()))
-        request.setResponseCode(self._status)
+        request.setResponseCode(self.status)
         for name, value in self._headers.items():
             request.setHeader(name.replace("_", "-"), value)
         return self._body
@@ -73,10 +75,54 @@ def test_what_may_pass_is_a_retry(status: int) -> None:
         now(http(Server(status)).get("http://hq/"))
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 413, 422, 451, 499])
+@pytest.mark.parametrize("status", [400, 404, 409, 410, 413, 422, 451, 499])
 def test_what_will_not_pass_is_a_reject(status: int) -> None:
     with pytest.raises(Reject, match=f"hq answered {status}"):
         now(http(Server(status)).get("http://hq/"))
+
+
+@pytest.mark.parametrize("status", [401, 407, 403])
+def test_a_login_that_is_refused_holds(status: int) -> None:
+    with pytest.raises(Hold, match=f"hq answered {status}.*; correct the login or its rights"):
+        now(http(Server(status)).get("http://hq/"))
+
+
+def test_a_403_holds_as_long_as_nothing_was_taken_since_the_last_one() -> None:
+    server = Server()
+    ask = http(server)
+
+    def end(status: int, method: str = "POST", host: str = "hq") -> type[Exception] | None:
+        server.status = status
+        try:
+            now(ask.request(method, f"http://{host}/"))
+        except (Hold, Reject) as problem:
+            return type(problem)
+        return None
+
+    assert end(403) is Hold
+    assert end(200) is None
+    assert end(403) is Reject, "a web firewall refuses one of many"
+    assert end(403) is Hold, "or nobody is let in any more"
+    assert end(200, "GET") is None
+    assert end(403) is Hold, "that something can be read says nothing"
+    assert end(200, host="other") is None
+    assert end(403) is Hold
+    assert end(200) is None
+    assert end(404) is Reject
+    assert end(403) is Reject
+
+
+def test_what_servers_take_of_one_reaction_says_nothing_about_another(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    one, other = bench.context(name="one"), bench.context(name="other")
+    assert one.http is not other.http
+
+    result_of(one.http.post(bench.server.url), bench.clock)
+    bench.server.fail(2, 403)
+    with pytest.raises(Hold):
+        result_of(other.http.post(bench.server.url), bench.clock)
+    with pytest.raises(Reject):
+        result_of(one.http.post(bench.server.url), bench.clock)
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299, 304])
@@ -261,7 +307,7 @@ def test_a_redirect_that_leads_nowhere_is_a_reject() -> None:
 def test_a_digest_login_is_one_word_away() -> None:
     server = Server(401, WWW_Authenticate='Digest realm="r", nonce="n", qop="auth"')
 
-    with pytest.raises(Reject, match="401"):
+    with pytest.raises(Hold, match="401"):
         now(http(server).with_digest("http://hq", "u", "p").post("http://hq/x", json={}))
 
     assert [seen[2] for seen in server.seen] == [b"", b"{}"]

@@ -10,7 +10,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
 from hikrecv import hookimpl
-from hikrecv.errors import HikrecvError, LedgerBusy, LedgerError, Reject, Retry
+from hikrecv.errors import HikrecvError, Hold, LedgerBusy, LedgerError, Reject, Retry
 from hikrecv.isapi.event import Event
 from hikrecv.journal.ledger import Ledger, Place
 from hikrecv.reactions.calls import Workplace
@@ -363,13 +363,13 @@ def test_dead_letters_are_listed_retried_and_dropped(house: House) -> None:
     assert house.do(house.dispatch.retry_dead(first.id)) == Line(1, "word-1-0", "done")
     house.notes.then = {"hq": [Reject("still not")]}
     assert house.do(house.dispatch.retry_dead(second.id)) == Line(2, "word-2-0", "failed", "still not")
-    house.do(house.dispatch.drop_dead(third.id))
+    assert house.do(house.dispatch.drop_dead([third.id, 99])) == 1
 
     assert [letter.id for letter in house.do(house.dispatch.dead_letters())] == [second.id]
     assert house.row("hq").dead == 1
-    for missing in (house.dispatch.drop_dead(99), house.dispatch.retry_dead(99)):
-        with pytest.raises(HikrecvError, match="no dead letter 99"):
-            house.do(missing)
+    assert house.do(house.dispatch.drop_dead([99])) == 0
+    with pytest.raises(HikrecvError, match="no dead letter 99"):
+        house.do(house.dispatch.retry_dead(99))
 
 
 def test_a_dead_letter_whose_event_is_gone_says_what_to_do(house: House) -> None:
@@ -381,8 +381,21 @@ def test_a_dead_letter_whose_event_is_gone_says_what_to_do(house: House) -> None
     house.stage.feed = house.stage.new_feed(last=1)
     house.dispatch._feed = house.stage.feed
 
-    with pytest.raises(HikrecvError, match="dead-letters drop"):
-        house.do(house.dispatch.retry_dead(letter.id))
+    line = house.do(house.dispatch.retry_dead(letter.id))
+
+    assert (line.end, letter.id) == ("failed", 1)
+    assert "dead-letters drop 1" in line.reason
+
+
+def test_a_replay_ends_where_the_reaction_holds(house: House) -> None:
+    house.start(house.reactions("hq"))
+    house.stage.publish_many(3)
+    house.notes.then = {"hq": [None, Hold("wrong password"), None]}
+
+    lines = house.replay("hq", 1, 3)
+
+    assert [(line.seq, line.end) for line in lines] == [(1, "done"), (2, "held")]
+    assert lines[-1].reason == "wrong password"
 
 
 # -- replay ----------------------------------------------------------------------------------------

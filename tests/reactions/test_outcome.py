@@ -10,12 +10,16 @@ import pytest
 from twisted.internet import defer, error
 from twisted.python.failure import Failure
 
-from hikrecv.errors import Reject, Retry
-from hikrecv.reactions.outcome import Again, Bug, Refused, in_words, judge
+from hikrecv.errors import Hold, Reject, Retry
+from hikrecv.reactions.outcome import Again, Bug, Held, Refused, in_words, judge
 
 
 def test_retry_is_again_and_says_that_nothing_has_happened() -> None:
     assert judge(Retry("the disk is full", after=7)) == Again("the disk is full", 7, certain=True)
+
+
+def test_hold_is_held() -> None:
+    assert judge(Hold("the licence has run out")) == Held("the licence has run out")
 
 
 def test_reject_is_refused() -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hikrecv import Context, Event, Reject, Retry, hookimpl
-from hikrecv.errors import PluginError
+from hikrecv import Context, Event, Hold, Reject, Retry, hookimpl
+from hikrecv.errors import LoginRefused, PluginError
 
 from .acting import Actor
 from .audit import Audit
@@ -100,7 +100,7 @@ class Plugin:
 
     def _act(self, event: Event, command: Command, context: Context) -> None:
         try:
-            with _nothing_unwritten():
+            with _nothing_unwritten(), self._one_device():
                 self._actor.act(command, context)
         except Exception as error:
             self._note(event, command, context, f"failed: {error}")
@@ -121,7 +121,22 @@ class Plugin:
         if event.access.serial_no is None:
             raise Reject("the terminal gave no serialNo that an answer could name")
         client = context.device(self._settings.device or event.device.id)
-        context.wait(client.remote_check, event.access.serial_no, answer)
+        with self._one_device():
+            context.wait(client.remote_check, event.access.serial_no, answer)
+
+    @contextmanager
+    def _one_device(self) -> Iterator[None]:
+        """
+        Where every command goes to one device, nothing can go when that refuses the login.
+
+        Otherwise the other devices' doors must not stay shut for it.
+        """
+        try:
+            yield
+        except LoginRefused as problem:
+            if self._settings.device:
+                raise Hold(str(problem)) from problem
+            raise
 
     def _answer_of(self, decision: Decision) -> bool | None:
         if decision.verdict == "unknown" and self._settings.unknown == "no-opinion":

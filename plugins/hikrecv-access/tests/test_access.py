@@ -336,6 +336,19 @@ def test_a_wrong_password_does_not_lock_the_account(receiver: Any, bench: Any) -
     assert bench.device.wrong_logins < 3
 
 
+def test_one_device_that_refuses_the_login_keeps_no_other_door_shut(receiver: Any, bench: Any) -> None:
+    bench.device._password = "another"
+    receiver.start({"door": dict(EVERYBODY), "siren": {**EVERYBODY, "device": "gate"}})
+
+    receiver.push("plate")
+    receiver.catch_up()
+
+    door, siren = receiver.status("door"), receiver.status("siren")
+    assert (door.state, door.dead) == ("waiting", 1), "its other devices' events go on"
+    assert (siren.state, siren.dead) == ("holding", 0), "it has no other device"
+    assert "[devices.gate]" in siren.reason
+
+
 # -- our own echo ----------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from service_identity import VerificationError
 from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
-from hikrecv import Reject, Retry
+from hikrecv import Hold, Reject, Retry
 
 from .settings import Settings, address, certificates
 
@@ -23,7 +23,9 @@ CONNECT = 15.0
 BUSY = 60.0
 """Seconds after which a server that said "later" is asked again: greylisting takes minutes."""
 LOCKED = 300.0
-"""The same when it does not let us in at all: wrong logins lock accounts."""
+"""The same when it does not let us in at all, or we it: what a person has to put right takes minutes."""
+REFUSED = frozenset({530, 534, 535, 538})
+"""What a server says of a login (RFC 4954, 6)."""
 
 Refusals = dict[str, tuple[int, str]]
 """What the server said to recipients that it did not take."""
@@ -46,7 +48,8 @@ class Server:
         Send the mail; returns when the server has taken it for all of *to* but those that are returned.
 
         :param content: lines end with a single line feed.
-        :raises Retry: when the server is not there, does not let us in, or says "later".
+        :raises Retry: when the server is not there, or says "later".
+        :raises Hold: when it does not let us in.
         :raises Reject: when it will never take this mail.
         """
         from twisted.mail.smtp import SMTPClientError
@@ -96,7 +99,7 @@ class Server:
         trusted = [Certificate.loadPEM(each.encode()) for each in certificates(self._settings.ca)]
         return optionsForClientTLS(host, trustRoot=trustRootFromCertificates(trusted))
 
-    def _failure(self, error: SMTPClientError, talk: Sender) -> Retry | Reject:
+    def _failure(self, error: SMTPClientError, talk: Sender) -> Retry | Reject | Hold:
         """What *error* means for the events; its own text would hold the session."""
         cause = error.__cause__ or error
         if isinstance(cause, SSL.Error | VerificationError):
@@ -106,7 +109,10 @@ class Server:
         if error.code < 0:
             return Retry(f"{self._name} broke off: {answer}", certain=not talk.handed_over)
         if not talk.began:
-            return Retry(f"{self._name} does not let us in: {answer}", after=LOCKED)
+            why = f"{self._name} does not let us in: {answer}"
+            if error.code in REFUSED:
+                return Hold(f"{why}; correct user and password")
+            return Retry(why, after=LOCKED)
         if error.code < 500:
             return Retry(f"{self._name} says later: {answer}", after=BUSY)
         return Reject(f"{self._name} refuses the mail: {answer}")

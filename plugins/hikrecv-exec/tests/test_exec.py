@@ -23,7 +23,7 @@ from twisted.internet.task import Clock, deferLater
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides
 
-from hikrecv import Device, Event, Reject, Retry
+from hikrecv import Device, Event, Hold, Reject, Retry
 from hikrecv.config import parse
 from hikrecv.errors import ConfigError, PluginError
 from hikrecv.reactions.plugins import find
@@ -52,7 +52,10 @@ class AtOnce:
         return transport
 
     def fail(self, times: int = 1) -> None:
-        self.troubles.extend([-1.0] * times)
+        self.troubles.extend([-75.0] * times)
+
+    def refuse(self, times: int = 1) -> None:
+        self.troubles.extend([-77.0] * times)
 
     def slow(self, seconds: float, times: int = 1) -> None:
         self.troubles.extend([seconds] * times)
@@ -77,7 +80,7 @@ class Program:
         if trouble > 0:
             self.due = self.owner.clock.callLater(trouble, self.run)
         elif trouble < 0:
-            self.end(75, b"", b"in trouble\n")
+            self.end(-int(trouble), b"", b"in trouble\n")
         else:
             self.run()
 
@@ -127,6 +130,7 @@ class TestContract(PluginContract):
         ({"inherit": ["a b"]}, "a b"),
         ({"retry_exits": [0]}, "retry_exits"),
         ({"retry_exits": [65]}, "exits"),
+        ({"hold_exits": [75]}, "hold_exits"),
     )
 
     @pytest.fixture
@@ -279,7 +283,8 @@ async def test_pictures_are_files_while_the_program_runs(loopback: Any, tmp_path
 
 @pytest.mark.functional
 @pytest.mark.parametrize(
-    ("code", "end"), [(0, None), (75, Retry), (65, Reject), (78, Reject), (3, hikrecv_exec.ProgramFailed)]
+    ("code", "end"),
+    [(0, None), (75, Retry), (65, Reject), (78, Reject), (77, Hold), (3, hikrecv_exec.ProgramFailed)],
 )
 @pytest_twisted.ensureDeferred
 async def test_what_the_exit_code_means(loopback: Any, tmp_path: Path, code: int, end: Any) -> None:

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from hikrecv_forward_signature import signature
 
-from hikrecv import Reject, Retry
+from hikrecv import Hold, Reject, Retry
 from hikrecv.config import parse
 from hikrecv.reactions.plugins import find
 from hikrecv.testing.contract import PluginContract
@@ -223,7 +223,7 @@ def test_secrets_come_from_files_and_are_in_no_message(
         hikrecv_forward, url="http://hq.example/hook/very-secret", bearer=f"file:{tmp_path / 'token'}"
     )
 
-    with pytest.raises(Reject) as caught:
+    with pytest.raises(Hold) as caught:
         result_of(hikrecv_forward.Plugin(context).hikrecv_event(make_event("io"), context))
 
     assert recording_server.requests[0].headers["authorization"] == "Bearer very-secret"

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from twisted.internet import reactor, ssl
 from twisted.web.server import Site
 
-from hikrecv import Reject, Retry
+from hikrecv import Hold, Retry
 from hikrecv.testing.door import DigestDevice
 from hikrecv.testing.server import Answered, Asked
 
@@ -74,7 +74,7 @@ async def test_a_digest_login_is_answered(loopback: Any, make_event: Any) -> Non
     url = await guarded.listen(reactor)
     try:
         await send(loopback, make_event("face-match"), url=url, digest=guarded.login, pictures=True)
-        with pytest.raises(Reject, match="401"):
+        with pytest.raises(Hold, match="401"):
             await send(loopback, make_event("io"), url=url, digest={"user": "admin", "password": "guess"})
     finally:
         await guarded.close()

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from hikrecv import Reject, Retry
+from hikrecv import Hold, Reject, Retry
 
 PATIENCE = 10.0
 """Seconds that a message waits for a connection, and then for its acknowledgement."""
@@ -22,6 +22,8 @@ CONNECT = 15.0
 """Seconds from the first packet of a connection until the broker must have accepted it."""
 GOODBYE = 2.0
 """Seconds for the last message."""
+REFUSED = frozenset({"Bad user name or password", "Not authorized", "Bad authentication method", "Banned"})
+"""What a broker says of a login (MQTT 3.1.1, 3.2.2.3, and 5, 3.2.2.2)."""
 ONLINE, OFFLINE = b"online", b"offline"
 _OVERHEAD = 64
 """Bytes of a packet beside topic and payload, at most."""
@@ -73,6 +75,7 @@ class Broker:
         self._ready = False
         self._most: int | None = None
         self._problem = "not connected yet"
+        self._refused = False
         self._failures = 0
         self._delay = backoffPolicy(initialDelay=1.0, maxDelay=30.0)
         self._next: IDelayedCall | None = None
@@ -83,6 +86,7 @@ class Broker:
 
     def start(self) -> None:
         """Connect, and again whenever the connection is lost."""
+        self._cancel()
         host, port = self._server
         self._client = client = self._make()
         client.on_connect = self._on_connect
@@ -98,6 +102,7 @@ class Broker:
         Publish the *messages* in that order; returns when all are acknowledged, or sent with *qos* 0.
 
         :raises Retry: when there is no connection, or no acknowledgement.
+        :raises Hold: when the broker refuses our login.
         :raises Reject: when the broker will never take one of them.
         """
         client = await self._connected()
@@ -138,12 +143,17 @@ class Broker:
 
     async def _connected(self) -> Client:
         if not self._ready:
+            if self._refused and self._client is None:
+                # Every wrong login counts: only who asks has it tried again.
+                self.start()
             waiting: Deferred[None] = Deferred(self._waiting.remove)
             self._waiting.append(waiting)
             with suppress(TimeoutError):
                 await waiting.addTimeout(PATIENCE, self._clock)
         # Who waited beside us may have lost it again before it is our turn.
         if self._client is None or not self._ready:
+            if self._refused:
+                raise Hold(f"{self._name} {self._problem}; correct user and password, or its rights there")
             raise Retry(f"{self._name} is not connected: {self._problem}")
         return self._client
 
@@ -189,8 +199,10 @@ class Broker:
             client.disconnect()
             return
         if reason.is_failure:
-            self._lost(client, f"it does not let us in: {reason}")
+            self._refused = reason.getName() in REFUSED
+            self._lost(client, f"does not let us in: {reason}")
             return
+        self._refused = False
         self._cancel()
         client.publish(self._status, ONLINE, qos=1, retain=True)
         self._ready, self._most = True, most
@@ -222,7 +234,12 @@ class Broker:
         self._problem = problem
         self._cancel()
         self._failures += 1
-        self._next = self._clock.callLater(self._delay(self._failures), self.start)
+        if self._refused:
+            waiting, self._waiting = self._waiting, []
+            for each in waiting:
+                each.callback(None)
+        else:
+            self._next = self._clock.callLater(self._delay(self._failures), self.start)
         unanswered, self._unanswered = self._unanswered, {}
         for answer in unanswered.values():
             # The first of them makes `publish` let go of the others.

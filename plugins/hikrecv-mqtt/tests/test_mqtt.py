@@ -19,7 +19,7 @@ from hikrecv_mqtt.topic import Topic, level
 from pytest_twisted import blockon
 from twisted.internet.defer import CancelledError, Deferred
 
-from hikrecv import Picture, Reject, Retry
+from hikrecv import Hold, Picture, Reject, Retry
 from hikrecv.config import parse
 from hikrecv.errors import ConfigError
 from hikrecv.reactions.plugins import find
@@ -265,16 +265,24 @@ async def test_a_broker_that_is_not_there_is_named(mqtt: Any, make_event: Any, l
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_broker_that_lets_us_not_in_delays(
-    mqtt: Any, mosquitto: Any, make_event: Any, impatient: None
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+async def test_a_broker_that_lets_us_not_in_holds_until_it_does(
+    mqtt: Any, mosquitto: Any, make_event: Any, tmp_path: Path, version: str
 ) -> None:
-    broker = mosquitto("allow_anonymous false")
-    plugin, context = await mqtt(broker.port, user="gate", password="wrong-secret")
+    passwords = tmp_path / "passwords"
+    subprocess.run([PASSWD, "-b", "-c", str(passwords), "gate", "hush"], check=True)
+    broker = mosquitto("allow_anonymous false", f"password_file {passwords}")
+    plugin, context = await mqtt(broker.port, user="gate", password="other-secret", version=version)
 
-    with pytest.raises(Retry, match="does not let us in: Not authorized") as caught:
-        await plugin.hikrecv_event(make_event("plate"), context)
+    for _ in range(2):
+        with pytest.raises(Hold, match="does not let us in: Not authorized; correct user and") as caught:
+            await plugin.hikrecv_event(make_event("plate"), context)
+        assert "other-secret" not in str(caught.value)
 
-    assert "wrong-secret" not in str(caught.value)
+    subprocess.run([PASSWD, "-b", str(passwords), "gate", "other-secret"], check=True)
+    broker.kill()
+    broker.start()
+    await plugin.hikrecv_event(make_event("plate"), context)
 
 
 @pytest_twisted.ensureDeferred

@@ -47,6 +47,9 @@ class Desk:
     def fail(self, times: int = 1) -> None:
         self.troubles.extend([500] * times)
 
+    def refuse(self, times: int = 1) -> None:
+        self.troubles.extend([401] * times)
+
     def slow(self, seconds: float, times: int = 1) -> None:
         """Who waits in vain gives up, and that is all that can be seen of it here."""
         self.troubles.extend([503] * times)
