@@ -59,10 +59,9 @@ class Commands:
         """Hand a dead letter over once more; what became of it."""
         return msgspec.to_builtins(await self._service.dispatch.retry_dead(letter, act=act))
 
-    async def drop(self, letter: int) -> bool:
-        """Throw a dead letter away."""
-        await self._service.dispatch.drop_dead(letter)
-        return True
+    async def drop(self, letters: list[int]) -> int:
+        """Throw dead letters away; how many there were."""
+        return await self._service.dispatch.drop_dead(letters)
 
     async def replay(
         self, name: str, start: int, stop: int | None = None, dry_run: bool = False, act: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -93,10 +93,14 @@ class Offline:
             async for line in replay.over(start, self._feed.last if stop is None else stop):
                 yield line
 
-    async def retry(self, letter: DeadLetter, *, act: bool) -> Line:
-        """Hand the event of a dead letter over once more; the lock has to be held."""
-        async with self._courier(letter.reaction, dry_run=False) as courier:
-            return await Replay(courier, self._feed, self._reactor, time.time, act=act).letter(letter)
+    async def retry(
+        self, name: str, letters: Iterable[DeadLetter], *, act: bool
+    ) -> AsyncIterator[tuple[DeadLetter, Line]]:
+        """Hand the events of dead letters of the reaction *name* over once more; the lock has to be held."""
+        async with self._courier(name, dry_run=False) as courier:
+            replay = Replay(courier, self._feed, self._reactor, time.time, act=act)
+            for letter in letters:
+                yield letter, await replay.letter(letter)
 
     @asynccontextmanager
     async def _courier(self, name: str, *, dry_run: bool) -> AsyncIterator[Courier]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from typing import Any, ClassVar
 
 import msgspec
@@ -87,12 +88,13 @@ class DeadLetters(Places):
         """How many letters each reaction has."""
         return {name: count for name, count in self._dead.items() if count}
 
-    def drop(self, letter: int) -> bool:
-        """Throw the letter with this id away; False when there is none."""
-        found = self._all("SELECT reaction FROM dead_letters WHERE id = ?", letter)
-        if not found:
-            return False
+    def drop(self, *letters: int) -> int:
+        """Throw the letters with these ids away; how many of them there were."""
+        dropped: Counter[str] = Counter()
         with self._writing():
-            self._run("DELETE FROM dead_letters WHERE id = ?", letter)
-        self._dead[found[0][0]] -= 1
-        return True
+            for letter in letters:
+                for (name,) in self._all("SELECT reaction FROM dead_letters WHERE id = ?", letter):
+                    dropped[name] += self._run("DELETE FROM dead_letters WHERE id = ?", letter)
+        for name, count in dropped.items():
+            self._dead[name] -= count
+        return dropped.total()

@@ -20,10 +20,10 @@ from .book import Book, Bookkeeper, Run
 from .calls import Calls
 from .feed import Feed
 from .handover import Handover, Item, Pace, Stopping, Story
-from .holding import EVERY
+from .hold_probes import EVERY
 from .intake import Intake
 from .order import MOST_AHEAD, Order
-from .outcome import Done, Held, in_words
+from .outcome import Done, OnHold, in_words
 from .parallel import Parallel
 from .reaction import Reaction
 from .slices import branch, weight
@@ -220,10 +220,10 @@ class Courier:
             self._trouble = f"hikrecv_start failed: {outcome.reason}"
             self.handover.story.failed(outcome, self._wall())
             _log.warn("{reaction}: {reason}", reaction=self.reaction.name, reason=self._trouble)
-            if isinstance(outcome, Held):
+            if isinstance(outcome, OnHold):
                 self.handover.holding.begin(outcome.reason, self._clock.seconds())
                 self._trouble = ""
-            await self._rest(EVERY if isinstance(outcome, Held) else backoff(failures))
+            await self._rest(EVERY if isinstance(outcome, OnHold) else backoff(failures))
         self._trouble = ""
         self.handover.holding.over()
         self._phase = "working"

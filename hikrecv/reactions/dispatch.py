@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from hikrecv.errors import HikrecvError, LedgerError
 from hikrecv.journal.ledger import DeadLetter
@@ -79,11 +79,13 @@ class Dispatch(Couriers):
         letters: Sequence[DeadLetter] = await self._run(self.ledger.dead_letters, name)
         return letters
 
-    async def drop_dead(self, letter: int) -> None:
-        """Throw a dead letter away."""
-        if self.ledger is None or not await self._run(self.ledger.drop, letter):
-            raise HikrecvError(f"there is no dead letter {letter}")
+    async def drop_dead(self, letters: Iterable[int]) -> int:
+        """Throw dead letters away; how many of them there were."""
+        if self.ledger is None:
+            raise LedgerError(LOST)
+        dropped: int = await self._run(self.ledger.drop, *letters)
         await self._count_dead()
+        return dropped
 
     async def retry_dead(self, letter: int, *, act: bool = False) -> Line:
         """

@@ -18,9 +18,9 @@ from .book import Book
 from .breaker import Breaker
 from .calls import Calls
 from .feed import Feed
-from .holding import ALONE, EVERY, Holding
+from .hold_probes import ALONE, EVERY, HoldProbes
 from .order import Place
-from .outcome import Again, Bug, Done, Held, Outcome, Refused
+from .outcome import Again, Bug, Done, OnHold, Outcome, Refused
 from .reaction import Reaction
 from .turns import Turns
 
@@ -76,7 +76,7 @@ class Story(msgspec.Struct):
     trace: str = ""
     left_out: Counter[str] = msgspec.field(default_factory=Counter)
 
-    def failed(self, outcome: Again | Refused | Held | Bug, at: float) -> None:
+    def failed(self, outcome: Again | Refused | OnHold | Bug, at: float) -> None:
         """A call did not succeed."""
         self.last_error, self.last_error_at = outcome.reason, at
         self.trace = outcome.trace if isinstance(outcome, Bug) else ""
@@ -96,7 +96,7 @@ class Pace(NamedTuple):
     rest: Callable[[float], Awaitable[None]]
 
 
-Failed = Again | Refused | Held | Bug
+Failed = Again | Refused | OnHold | Bug
 Ahead = Callable[[Item, Container[Place]], Awaitable[Item | None]]
 """The next wanted event behind the item; none whose place is in the container."""
 
@@ -107,7 +107,7 @@ class Handover:
 
     Returned: done.  `Retry`, a time-out, a lost connection: again, for ever or until
     `max_age`.  `Reject`: a dead letter.  `Hold`: nothing else is tried, and this now
-    and then, see `Holding`.  Anything else: a bug, tried ``retry`` times, then a
+    and then, see `HoldProbes`.  Anything else: a bug, tried ``retry`` times, then a
     dead letter.
 
     At most once: the mark is in the ledger, synced, before each attempt.  After it
@@ -136,7 +136,7 @@ class Handover:
         self.story = Story()
         self.turns = Turns(reaction.common.concurrency)
         self.breaker = Breaker()
-        self.holding = Holding()
+        self.holding = HoldProbes()
         self._reaction = reaction
         self._calls = calls
         self._feed = feed
@@ -161,7 +161,7 @@ class Handover:
                 await self._pace.allowed()
             if self.holding.reason:
                 items, outcome = await self._while_it_holds(items, trial)
-                if isinstance(outcome, Held):
+                if isinstance(outcome, OnHold):
                     continue  # it is over, by another event
             else:
                 attempt = self._probe if self.breaker.is_open else self._in_turn
@@ -177,7 +177,7 @@ class Handover:
                 await self._give_up(items, trial, reason)
                 return
             await self._note_failure(items, trial, outcome)
-            if isinstance(outcome, Held):
+            if isinstance(outcome, OnHold):
                 self._begin_to_hold(items[0], outcome)
             else:
                 await self._rest(items, trial, outcome)
@@ -322,7 +322,7 @@ class Handover:
 
     # -- while it holds ---------------------------------------------------------
 
-    def _begin_to_hold(self, item: Item, outcome: Held) -> None:
+    def _begin_to_hold(self, item: Item, outcome: OnHold) -> None:
         if not self.holding.reason:
             _log.error(
                 "ALARM: {reaction} holds at {event}: {reason}; it is tried again every {minutes} min, "
@@ -336,7 +336,7 @@ class Handover:
 
     async def _while_it_holds(self, items: list[Item], trial: _Trial) -> tuple[list[Item], Outcome | None]:
         """
-        Probe with *items* until something else than `Held` comes of it, or the hold is over without them.
+        Probe with *items* until something else than `OnHold` comes of it, or the hold is over without them.
 
         Side by side, one event probes and the others wait here for its end.
         """
@@ -348,13 +348,13 @@ class Handover:
                 if not (items := await self._until_due(items, trial)):
                     return items, None
                 items, outcome = await self._in_turn(items, trial)
-                if not isinstance(outcome, Held):
+                if not isinstance(outcome, OnHold):
                     if outcome is not None:
                         self._go_on()
                     return items, outcome
                 if not (items := await self._probed(items, trial, outcome)):
                     return items, None
-            return items, Held("")
+            return items, OnHold("")
         finally:
             self.holding.probing.release()
 
@@ -365,7 +365,7 @@ class Handover:
             items = await self._still_young(items, trial)
         return items
 
-    async def _probed(self, items: list[Item], trial: _Trial, outcome: Held) -> list[Item]:
+    async def _probed(self, items: list[Item], trial: _Trial, outcome: OnHold) -> list[Item]:
         """
         A probe was in vain; after some of them another event shows whether it is this one's fault.
 
@@ -470,4 +470,4 @@ class _Trial(msgspec.Struct):
     def failed(self, outcome: Failed) -> None:
         self.reason = outcome.reason
         self.bugs += isinstance(outcome, Bug)
-        self.certain = isinstance(outcome, Held) or (isinstance(outcome, Again) and outcome.certain)
+        self.certain = isinstance(outcome, OnHold) or (isinstance(outcome, Again) and outcome.certain)

@@ -41,7 +41,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     reason: str
 
 
-class Held(msgspec.Struct, frozen=True, tag="held"):
+class OnHold(msgspec.Struct, frozen=True, tag="held"):
     """Certainly not done; nothing will be, until an operator acts."""
 
     reason: str
@@ -54,7 +54,7 @@ class Bug(msgspec.Struct, frozen=True, tag="bug"):
     trace: str = ""
 
 
-Outcome = Done | Again | Refused | Held | Bug
+Outcome = Done | Again | Refused | OnHold | Bug
 
 _LONGEST_REASON = 300
 _LONGEST_TRACE = 4_000
@@ -88,7 +88,7 @@ _AWAY_ERRNO = frozenset(
 _AWAY_NAMES = frozenset({"ConnectionError", "Timeout"})
 
 
-def judge(problem: BaseException) -> Again | Refused | Held | Bug:
+def judge(problem: BaseException) -> Again | Refused | OnHold | Bug:
     """
     The end that *problem*, raised by a hook, stands for.
 
@@ -100,7 +100,7 @@ def judge(problem: BaseException) -> Again | Refused | Held | Bug:
     if isinstance(problem, Reject):
         return Refused(in_words(problem, named=False))
     if isinstance(problem, Hold):
-        return Held(in_words(problem, named=False))
+        return OnHold(in_words(problem, named=False))
     if any(_is_away(inner) for inner in _layers(problem)):
         return Again(in_words(problem))
     return Bug(in_words(problem), _trace(problem))

@@ -9,7 +9,7 @@ import msgspec
 
 from hikrecv.isapi.event import Event
 
-from .outcome import Again, Bug, Done, Held, Outcome, Refused
+from .outcome import Again, Bug, Done, OnHold, Outcome, Refused
 
 MOST_TO_CHILD = 256_000_000
 """Bytes of one message: some events with their pictures."""
@@ -73,7 +73,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     """How a call ended, and how many that were given up still run."""
 
     id: int
-    outcome: Done | Again | Refused | Held | Bug
+    outcome: Done | Again | Refused | OnHold | Bug
     zombies: int
 
 

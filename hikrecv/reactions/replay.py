@@ -20,7 +20,7 @@ from .backoff import asked, backoff
 from .cooldown import cooling
 from .courier import Courier
 from .feed import Feed
-from .outcome import Again, Done, Held, Outcome, Refused
+from .outcome import Again, Done, OnHold, Outcome, Refused
 from .parallel import find
 
 End = Literal["done", "would be handed over", "cooling down", "too old", "failed", "held"]
@@ -115,7 +115,7 @@ class Replay:
         outcome = await self._tried(seq, event)
         if isinstance(outcome, Done):
             return Line(seq, event.id, "done")
-        return Line(seq, event.id, "held" if isinstance(outcome, Held) else "failed", outcome.reason)
+        return Line(seq, event.id, "held" if isinstance(outcome, OnHold) else "failed", outcome.reason)
 
     async def _tried(self, seq: int, event: Event) -> Outcome:
         """As often as the table says for a bug, and then the operator has the last word."""
@@ -123,7 +123,7 @@ class Replay:
         while True:
             attempt += 1
             outcome = await self._call([event], attempt)
-            last = attempt >= self._reaction.common.retry or isinstance(outcome, Done | Refused | Held)
+            last = attempt >= self._reaction.common.retry or isinstance(outcome, Done | Refused | OnHold)
             certain = isinstance(outcome, Again) and outcome.certain
             if last or (self._careful and not certain) or self._is_too_old(seq, event):
                 return outcome

@@ -142,6 +142,35 @@ def test_a_dead_letter_is_listed_tried_again_and_dropped(receiver: Receiver, ope
     assert receiver.command("dead-letters", "drop", "99", code=1) == "hikrecv: there is no dead letter 99\n"
 
 
+def test_dead_letters_are_tried_again_and_dropped_in_bulk(receiver: Receiver, operator: Operator) -> None:
+    refuse = receiver.state.plugins / "hq" / "refuse"
+    refuse.touch()
+    push(receiver, 4)
+    receiver.wait_until_idle()
+    ids = [str(letter.id) for letter in receiver.dead_letters("hq")]
+    listed = receiver.command("dead-letters", "list", "hq")
+    refuse.unlink()
+
+    two = operator("dead-letters", "retry", *ids[:2])
+    nothing = operator("dead-letters", "retry", "--reaction", "hq", "--since", "2100-01-01", code=1)
+    rest = operator("dead-letters", "retry", "--reaction", "hq", "--since", "1h")
+    operator.back()
+    receiver.wait_until_idle()
+
+    assert "hikrecv dead-letters retry --reaction hq" in listed
+    assert two.endswith("2 done\n")
+    assert "hq has no dead letters to choose from" in nothing
+    assert rest.endswith("2 done\n")
+    assert seqs(receiver) == [1, 2, 3, 4, 5, 6, 7]
+    refuse.touch()
+    push(receiver, 2)
+    receiver.wait_until_idle()
+    assert operator("dead-letters", "drop", "--reaction", "hq", "--all") == "2 dead letters are dropped\n"
+    assert receiver.command("dead-letters", "list") == "there are no dead letters\n"
+    unnamed = receiver.command("dead-letters", "drop", code=2)
+    assert "by their IDs, or by --reaction NAME, --all and --since TIME" in unnamed
+
+
 def test_history_is_replayed_and_nothing_else_moves(receiver: Receiver, operator: Operator) -> None:
     dry = operator("replay", "hq", "--from", "2", "--dry-run")
     before = seqs(receiver)

@@ -352,8 +352,8 @@ def test_a_letter_is_dropped_once(ledger):
     ledger.dead("hq", "word-5-1", "key", 5, 1, "never", 5, NOW)
     (letter,) = ledger.dead_letters()
 
-    assert ledger.drop(letter.id)
-    assert not ledger.drop(letter.id)
+    assert ledger.drop(letter.id) == 1
+    assert ledger.drop(letter.id) == 0
     assert ledger.dead_counts() == {}
 
 

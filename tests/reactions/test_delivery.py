@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from hikrecv import hookimpl
 from hikrecv.errors import Hold, Reject, Retry
 from hikrecv.isapi.event import Event
-from hikrecv.reactions.holding import ALONE
+from hikrecv.reactions.hold_probes import ALONE
 
 STEPS = st.lists(
     st.sampled_from(["done", "retry", "lost", "reject", "bug", "hang", "crash", "hold"]), max_size=25

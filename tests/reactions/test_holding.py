@@ -12,7 +12,7 @@ from hikrecv import Hold, hookimpl
 from hikrecv.errors import Reject, Retry
 from hikrecv.isapi.event import Event
 from hikrecv.reactions.breaker import FAILURES
-from hikrecv.reactions.holding import ALONE, EVERY
+from hikrecv.reactions.hold_probes import ALONE, EVERY
 
 
 class Server:

@@ -23,7 +23,7 @@ from hikrecv.reactions.child import Child
 from hikrecv.reactions.context import Services
 from hikrecv.reactions.http import Http
 from hikrecv.reactions.isolate import GRACE, READY, Isolated, begin, spawn
-from hikrecv.reactions.outcome import Again, Bug, Done, Held, Outcome, Refused
+from hikrecv.reactions.outcome import Again, Bug, Done, OnHold, Outcome, Refused
 from hikrecv.reactions.pipe import Cancel, Frames, framed, pack, to_child, unpack
 from hikrecv.reactions.plugins import find
 from hikrecv.reactions.reaction import Reaction, build
@@ -216,7 +216,7 @@ def test_templates_travel_only_when_the_table_asks_for_them(stage: Any) -> None:
 def test_the_ends_of_a_hook_are_the_same_from_there(room: Room) -> None:
     assert outcome_of(room.call("retry")) == Again("busy", 7, certain=True)
     assert outcome_of(room.call("reject")) == Refused("no")
-    assert outcome_of(room.call("hold")) == Held("wrong password")
+    assert outcome_of(room.call("hold")) == OnHold("wrong password")
     assert outcome_of(room.call()) == Done("int")
     assert len(room.others.processes) == 1
 

@@ -11,7 +11,7 @@ from twisted.internet import defer, error
 from twisted.python.failure import Failure
 
 from hikrecv.errors import Hold, Reject, Retry
-from hikrecv.reactions.outcome import Again, Bug, Held, Refused, in_words, judge
+from hikrecv.reactions.outcome import Again, Bug, OnHold, Refused, in_words, judge
 
 
 def test_retry_is_again_and_says_that_nothing_has_happened() -> None:
@@ -19,7 +19,7 @@ def test_retry_is_again_and_says_that_nothing_has_happened() -> None:
 
 
 def test_hold_is_held() -> None:
-    assert judge(Hold("the licence has run out")) == Held("the licence has run out")
+    assert judge(Hold("the licence has run out")) == OnHold("the licence has run out")
 
 
 def test_reject_is_refused() -> None:

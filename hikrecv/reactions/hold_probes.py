@@ -10,7 +10,7 @@ ALONE = 3
 """So many probes are made with the held event alone; from then on the next wanted one is tried too."""
 
 
-class Holding:
+class HoldProbes:
     """
     Whether a reaction holds, since its plugin raised `Hold`, and when it is tried again.
 
