@@ -28,6 +28,7 @@ COMMON: dict[str, Any] = {
     "enabled": True,
     "when": 'family == "plate" and hour >= 8',
     "families": ["plate"],
+    "hold": "always",
     "schedule": [{"days": ["mon"], "times": ["22:00-06:00"], "zone": "Europe/Berlin"}],
     "cooldown": {"every": "30s", "per": "plate"},
     "max_age": "1h",

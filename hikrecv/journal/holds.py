@@ -86,7 +86,11 @@ def read_holds(store: Store, layout: Layout) -> Holds | None:
 
     :raises StateTooNew: when a newer hikrecv wrote it.
     """
-    data = contents(store, layout.holds)
+    try:
+        data = contents(store, layout.holds)
+    except OSError:
+        # As unreadable as a damaged one; what else is wrong with the folder the journal says when it opens.
+        return None
     return Holds() if data is None else unpack(data)
 
 

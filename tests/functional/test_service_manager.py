@@ -36,14 +36,15 @@ def test_it_hears_ready_reloading_alive_and_stopping(
         ready = manager.recv(4096).decode()
         # Ready means just that: the first push, with no further wait, is kept.
         answer = post(int(ready.partition(";")[0].rpartition(":")[2]), vendor_note())
-        first = manager.recv(4096)
+        # Alive is said again and again, by the reactor's own clock.
+        alive = [manager.recv(4096).decode() for _ in range(2)]
         receiver.wait_until_ready()
         receiver.tell("reload")
         printed = receiver.state.plugins / "print" / "environment"
         until(printed.exists, "the hook was called")
         assert receiver.stop() == 0
         manager.setblocking(False)
-        heard = [ready, first.decode()]
+        heard = [ready, *alive]
         while not heard[-1].startswith("STOPPING=1"):
             heard.append(manager.recv(4096).decode())
 
@@ -57,7 +58,7 @@ def test_it_hears_ready_reloading_alive_and_stopping(
         "READY=1",
         "STOPPING=1",
     ]
-    assert words.count("WATCHDOG=1") > 1
+    assert alive == ["WATCHDOG=1"] * 2
     # What reactions start must not speak for the receiver.
     assert not {"NOTIFY_SOCKET", "WATCHDOG_USEC"} & set(printed.read_text().split())
 
