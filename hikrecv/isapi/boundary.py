@@ -46,6 +46,7 @@ _BEFORE_HEADER = re.compile(
     rb"(?:\A|[\r\n])([^\r\n:]{2,300}+)(?:\r\n|\n\r|\n|\r)content-(?:disposition|type|length|id)[ \t]*+:",
     re.IGNORECASE,
 )
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}+):[ \t]*+([^\r\n]{0,1000}+)[\r\n]\s*+")
 _HEADER_FOLLOWS = re.compile(rb"--|[ \t]*(?:\r\n|\n\r|\n|\r)[!-9;-~]+[ \t]*:")
 
 
@@ -53,6 +54,21 @@ def opens_like_multipart(body: bytes) -> bool:
     """Whether *body* begins with a line of dashes and a name, and a part's header after it."""
     opening = body[:1024].lstrip(BLANK)
     return opening[:2] == b"--" and _BEFORE_HEADER.match(opening) is not None
+
+
+def stray_content_type(body: bytes) -> bytes | None:
+    """
+    The Content-Type of a multipart request whose headers stand in its *body*.
+
+    An empty line behind the request line ends the head too early; the manufacturer's own description
+    of its face events prints one behind each header, and people build what is printed.
+    """
+    at = 0
+    while (field := _FIELD.match(body, at, 4096)) is not None:
+        if field[1].lower() == b"content-type":
+            return field[2] if field[2][:10].lower() == b"multipart/" else None
+        at = field.end()
+    return None
 
 
 def declared_boundary(content_type: bytes) -> bytes | None:

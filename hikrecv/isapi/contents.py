@@ -82,7 +82,7 @@ class Contents:
         elif kind == "empty":
             if not alone and len(view):
                 self.anomalies += (Anomaly("empty-part", part.name or part.filename or ""),)
-        elif kind in ("xml", "json", "form") and self._documents(part, view):
+        elif self._is_read(part, view, kind):
             pass
         elif alone or not _is_binary(part, view):
             self._not_understood(part, view)
@@ -113,6 +113,12 @@ class Contents:
                 self._document(Found(doc, found.root, name, anomalies, again))
         self._behind(part, part.start + documents[-1].end)
         return True
+
+    def _is_read(self, part: Part, view: memoryview, kind: document.Kind) -> bool:
+        # A document may stand behind other text, such as the headers of a request.
+        if kind == "other" and (_is_binary(part, view) or not document.begins_later(view)):
+            return False
+        return self._documents(part, view)
 
     def _behind(self, part: Part, end: int) -> None:
         # A line crossing camera puts its picture behind the alert, without a delimiter.

@@ -86,6 +86,11 @@ def kind_of(data: bytes | memoryview) -> Kind:
     return "form" if _FORM.match(text) else "other"
 
 
+def begins_later(data: bytes | memoryview) -> bool:
+    """Whether a document may begin somewhere in *data*, behind other text."""
+    return _BEGINNING.search(data) is not None
+
+
 def parse(
     text: bytes | memoryview, content_type: str | None = None, budget: Budget | None = None
 ) -> tuple[tuple[Document, ...], tuple[Anomaly, ...]]:

@@ -15,6 +15,7 @@ from .boundary import (
     Note,
     declared_boundary,
     opens_like_multipart,
+    stray_content_type,
 )
 from .part_head import Part, read_head, usual_part
 
@@ -32,7 +33,7 @@ def looks_multipart(body: bytes, content_type: bytes | None) -> bool:
     """Whether *body* is declared as multipart, or begins as one."""
     if content_type is not None and content_type[:10].lower() == b"multipart/":
         return True
-    return opens_like_multipart(body)
+    return opens_like_multipart(body) or (content_type is None and stray_content_type(body) is not None)
 
 
 def split(
@@ -55,7 +56,7 @@ def split(
     if usual is not None:
         return usual, ()
     splitter = _Splitter(body, limits)
-    parts = tuple(splitter.parts(content_type))
+    parts = tuple(splitter.parts(content_type or splitter.stray_content_type()))
     return parts, tuple(Anomaly(name, detail or "") for name, detail in splitter.odd.items())
 
 
@@ -89,7 +90,8 @@ def payloads(
     if places is not None:
         return places
     splitter = _Splitter(body, limits)
-    places = [(part.start, part.end, _content_type(part)) for part in splitter.parts(content_type)]
+    parts = splitter.parts(content_type or splitter.stray_content_type())
+    places = [(part.start, part.end, _content_type(part)) for part in parts]
     if splitter.begin and not (places and places[0][0] == 0):
         places.insert(0, (0, splitter.begin, b""))
     if splitter.end is not None:
@@ -137,6 +139,12 @@ class _Splitter:
         # Of the dictionary and not of this object: a circle would keep the body until the next collection.
         self.note: Note = self.odd.setdefault
         self.boundary = Boundary(body, limits, self.note)
+
+    def stray_content_type(self) -> bytes | None:
+        found = stray_content_type(self.body)
+        if found is not None:
+            self.note("head-in-body", "the request's headers stand in its body")
+        return found
 
     def parts(self, content_type: bytes | None) -> Iterator[Part]:
         first = self.boundary.settle(content_type)

@@ -22,6 +22,7 @@ _USUAL = re.compile(
 )
 _NAME = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*"
 _HEADER = re.compile(_NAME + b":")
+_MORE = re.compile(rb"content-(?:disposition|type|length|id)[ \t]*:", re.IGNORECASE)
 _LINE = re.compile(rb"([^\r\n]*+)(\r\n|\n\r|\n|\r|\Z)")
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n\r|\n|\r)[ \t]*+(?>\r\n|\n\r|\n|\r)")
 _PAYLOAD = re.compile(rb"[ \t]*[{\[<]|\xff\xd8|\x89PNG|\xef\xbb\xbf")
@@ -124,7 +125,11 @@ def _lines(boundary: Boundary, at: int) -> tuple[Headers, int]:
             break
         line, end = found[1], found[2]
         if not line.strip(b" \t") and end:
-            return tuple(headers), found.end()
+            if _MORE.match(body, found.end()) is None:
+                return tuple(headers), found.end()
+            note("empty-line-in-head")
+            at = found.end()
+            continue
         header = _HEADER.match(line)
         if line.startswith(boundary.text) and boundary.ends_at(at + len(boundary.text)):
             note("no-blank-line")

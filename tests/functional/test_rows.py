@@ -209,6 +209,40 @@ def test_an_event_that_says_nothing_of_its_length_is_that_event_and_no_test(new_
     assert all("no-length" in event.anomalies for event in receiver.events())
 
 
+NOTE = Path(__file__).resolve().parents[3] / "shared" / "vendor-note.txt"
+
+
+def as_printed() -> bytes:
+    """A face event as the manufacturer's note prints it: LF, and an empty line behind every header."""
+    head, _, body = comparison(Identity(1), NOW, 1).request().partition(b"\r\n\r\n")
+    document = body[: body.index(b"\r\n--", 10)]
+    lines = head.split(b"\r\n") + document.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    return b"\n\n".join((*lines, document.partition(b"\r\n\r\n")[2])).replace(b"\r\n", b"\n")
+
+
+def as_printed_by_the_manufacturer() -> bytes:
+    if not NOTE.exists():
+        pytest.skip("the manufacturer's note is not beside the checkout")
+    note = NOTE.read_bytes()
+    return note[note.index(b"POST / HTTP/1.1") :]
+
+
+@pytest.mark.parametrize("printed", [as_printed, as_printed_by_the_manufacturer])
+def test_a_request_as_the_manufacturers_note_prints_it_is_its_event(new_receiver, printed) -> None:
+    receiver: Receiver = new_receiver(TABLES).start()
+    request = printed()
+
+    with socket.create_connection(("127.0.0.1", receiver.port), timeout=20) as line:
+        line.sendall(request)
+        assert line.recv(4096).startswith(b"HTTP/1.1 ")
+
+    (event,) = receiver.events()
+    assert (event.family, event.wire_type) == ("face-match", "alarmResult")
+    assert {"bare-lf", "no-length", "head-in-body"} <= set(event.anomalies)
+    (push,) = pushes(receiver)
+    assert push.body == request.partition(b"\n\n")[2]
+
+
 def test_an_event_in_the_query_of_a_get_is_an_event(new_receiver) -> None:
     receiver: Receiver = new_receiver(TABLES).start()
     query = "eventType=linedetection&eventState=active&macAddress=ac:cb:51:00:00:09&channelID=2"

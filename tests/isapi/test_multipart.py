@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 from multipart import PushMultipartParser
 
-from hikrecv.isapi.multipart import MultipartLimits, Part, looks_multipart, split
+from hikrecv.isapi.multipart import MultipartLimits, Part, looks_multipart, payloads, split
 
 PICTURE = b"\xff\xd8\xff\xe0\x00\r\n\x01\x00\r\n\x01\x00\r\n\x01\xff\xd9\x80\x81"
 FORM = b"multipart/form-data; boundary=boundary"
@@ -43,6 +43,51 @@ def one_part(head: bytes, payload: bytes) -> bytes:
 
 
 BOTH = [("alarmResult", b'{"a":1}'), ("img", PICTURE)]
+
+
+@pytest.mark.parametrize("eol", [b"\n", b"\r\n"])
+def test_a_request_with_an_empty_line_behind_each_header_is_read_as_printed(eol: bytes) -> None:
+    head = [b"Content-Type: " + FORM, b"Host: 10.0.0.1", b"Content-Length: 290647"]
+    first = [
+        b"--boundary",
+        b'Content-Disposition: form-data; name="alarmResult"',
+        b"Content-Length: 7",
+        b'{"a":1}',
+    ]
+    second = [
+        b"--boundary",
+        b'Content-Disposition: form-data; name="img"',
+        b"Content-Type: image/jpeg",
+        PICTURE,
+    ]
+    body = (2 * eol).join((*head, *first, *second, b"--boundary--"))
+
+    assert looks_multipart(body, None)
+    parts, odd = cut(body, None)
+
+    assert [(name, payload.strip(b"\r\n")) for name, payload in parts] == BOTH
+    assert {"head-in-body", "empty-line-in-head"} <= set(odd)
+    assert b"".join(body[start:end] for start, end, _ in payloads(body, None)).count(PICTURE) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Type: text/plain\n\nwords",
+        b"Host: x\n\n--boundary\n\n{}",
+        b"Content-Type",
+        b"a:" * 3000,
+        b"{}",
+    ],
+)
+def test_other_text_is_not_taken_for_the_head_of_a_multipart_request(body: bytes) -> None:
+    assert not looks_multipart(body, None)
+
+
+def test_a_payload_that_begins_with_an_empty_line_keeps_it() -> None:
+    _, payload = only(one_part(b"Content-Type: text/plain\r\n", b"\r\nwords: 1"))
+
+    assert payload == b"\r\nwords: 1"
 
 
 def test_the_usual_body_gives_its_parts_and_nothing_odd() -> None:
