@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from .errors import Gone, IndexBroken, StateError
+from .errors import Gone, IndexBroken, JournalError, StateError
 from .isapi.event import Event
 from .journal.fact import attach, fact_of
 from .journal.index import Index
@@ -26,6 +26,8 @@ APART = 0.05
 """Seconds between two batches: each wakes the thread and is a transaction, which costs more than its rows."""
 AGAIN = 5.0
 """Seconds until the index is tried again after trouble, such as a full disk."""
+PATIENCE = 1.0
+"""Seconds that whoever uses the index gets when it is to be closed."""
 _log = Logger()
 
 Told = tuple[int, tuple[Event, ...]]
@@ -96,11 +98,23 @@ class Indexer:
         return self._run(lambda: question(self.index))
 
     def close(self) -> Deferred[None]:
-        """Write what is pending and close the file."""
+        """
+        Write what is pending and close the file; what would have to be read back has to wait.
+
+        The next start goes on from there.  Somebody else's work in the thread, such as a search
+        or the removal of many rows, is given up after a moment.
+        """
         self._closed = True
         self._hurry()
         waiting = self._working or Deferred.fromCoroutine(self._work())
-        return waiting.addBoth(lambda _: self._run(self.index.close))
+        impatience = self._clock.callLater(PATIENCE, self.index.interrupt)
+
+        def closed(result: Any) -> Any:
+            if impatience.active():
+                impatience.cancel()
+            return result
+
+        return waiting.addBoth(lambda _: self._run(self.index.close)).addBoth(closed)
 
     def _wake(self) -> None:
         if self._working is not None or self._timer is not None or self._closed:
@@ -132,13 +146,15 @@ class Indexer:
 
     async def _work(self) -> None:
         try:
-            if self._damaged:
+            if self._damaged and not self._closed:
                 self.index.close()
                 self.index = await self._run(self._anew)
                 self._unheard, self._story, self._damaged = self._last, None, False
                 self._pending.clear()
             while self.behind:
                 if self.index.last_seq < self._unheard:
+                    if self._closed:
+                        break
                     await self._run(self._catch_up)
                 else:
                     await self._run(self.index.add, *self._batch())
@@ -147,6 +163,10 @@ class Indexer:
             self.error = ""
         except (StateError, OSError) as error:
             self._note(error)
+        except JournalError:
+            # Reading was ended, because the journal is about to close.
+            if not self._closed:
+                raise
 
     def _note(self, error: Exception) -> None:
         self._damaged = self._damaged or isinstance(error, IndexBroken)

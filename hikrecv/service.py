@@ -23,6 +23,7 @@ from .assembly import Parts, Tools, check, with_ports
 from .commands import Commands
 from .config import Config
 from .control import ControlFactory
+from .deadline import STOP
 from .errors import ConfigError, JournalBroken, StateError
 from .greeting import Greeting
 from .history import Interpreter
@@ -42,6 +43,7 @@ from .reactions.feed import Feed
 from .reactions.isolate import isolation
 from .reactions.reaction import Reaction
 from .reactions.remote_check import RemoteCheck
+from .reactions.slices import branch
 from .reactions.status import TROUBLED, Status
 from .reactions.watchdog import Slot
 from .receiver import Receiver
@@ -55,8 +57,10 @@ from .wire.watch import Tally
 
 BROKEN = 4
 """The exit code after a write or a sync of the journal failed: the disk wants looking at."""
-DRAIN = 10.0
-"""Seconds that the reactions' running calls get when the receiver stops."""
+DRAIN = 7.0
+"""Seconds that the reactions' running calls get when the receiver stops; requests under way get five."""
+CLOSE = 2.0
+"""Seconds for each step of closing files and ports that has no bound of its own; see also `deadline.STOP`."""
 _log = Logger()
 
 
@@ -71,6 +75,8 @@ class ReceiverService(Service):
     :param path: the file that it was read from, for a reload; None without one.
     :param ports: what was listened to instead of what the file says, also after a reload.
     :param on_broken: called with an exit code when the receiver must not go on.
+    :param on_stopping: called when it begins to stop, by whatever reason.
+    :ivar stopping: what it waits for when it stops, in words.
     :param manager: who is told when it is ready, reloads and stops; None for nobody.
     """
 
@@ -84,6 +90,7 @@ class ReceiverService(Service):
         path: Path | None = None,
         ports: Sequence[str] = (),
         on_broken: Callable[[int], object] = lambda code: None,
+        on_stopping: Callable[[], object] = lambda: None,
         manager: ServiceManager | None = None,
     ) -> None:
         self._manager = manager or ServiceManager(reactor)
@@ -91,6 +98,7 @@ class ReceiverService(Service):
         self.metrics, self.watch = Metrics(), Tally()
         self.monitor = Monitor(self)
         self.reactor, self._path, self._on_broken = reactor, path, on_broken
+        self._on_stopping, self.stopping = on_stopping, "the reactor, which is blocked"
         self._began_with = parts.config
         self._ports = ports
         self._multipart = MultipartLimits(parts=parts.config.limits.parts)
@@ -196,6 +204,7 @@ class ReceiverService(Service):
     def stopService(self) -> Deferred[None]:
         """Drain: no more connections, requests under way, running reactions, journal; each within a bound."""
         super().stopService()  # type: ignore[no-untyped-call]
+        self._on_stopping()
         self._manager.stopping()
         return Deferred.fromCoroutine(self._drain())
 
@@ -203,18 +212,21 @@ class ReceiverService(Service):
         if not hasattr(self, "storage"):
             return
         self._catch(("SIGINT", "SIGTERM"), self._on_impatience)
-        await _quietly(self.listeners.stopService)
+        await self._step("requests under way", self.listeners.stopService)
         self.greeting.stop()
         self.upkeep.stop()
         self.silence.stop()
-        await _quietly(self.monitor.stop)
-        await _quietly(lambda: Deferred.fromCoroutine(self.dispatch.stop(DRAIN)))
+        await self._step("the metrics port", self.monitor.stop, CLOSE)
+        await self._step("the reactions", lambda: Deferred.fromCoroutine(self.dispatch.stop(DRAIN)))
         self.feed.close()
+        self.storage.end_reading()
         if self._control is not None:
-            await _quietly(self._control.stopListening)
-        await _quietly(self.indexer.close)
-        await _quietly(self.storage.close)
-        await _quietly(self.tools.agents.close)
+            await self._step("the control socket", self._control.stopListening, CLOSE)
+        await self._step("the index", self.indexer.close, CLOSE)
+        # No bound: until the journal is closed, somebody else must not open it.
+        await self._step("the disk", self.storage.close)
+        await self._step("connections to devices", self.tools.agents.close, CLOSE)
+        self.stopping = "a thread"
         self._lock.release()
         self._manager.close()
         _log.info("stopped; everything that was acknowledged is on disk")
@@ -306,6 +318,20 @@ class ReceiverService(Service):
         """Fires after *seconds*."""
         return deferLater(self.reactor, seconds)
 
+    async def _step(self, what: str, stop: Callable[[], Any], bound: float | None = None) -> None:
+        """One step of stopping; its trouble must not keep the next from being done."""
+        self.stopping = what
+        try:
+            done = maybeDeferred(stop)
+            if bound is not None:
+                # What is not over by then goes on, and nobody waits for it.
+                done = branch(done).addTimeout(bound, self.reactor)
+            await done
+        except TimeoutError:
+            _log.warn("{what}: not closed within {bound:.0f} s", what=what, bound=bound)
+        except Exception:
+            _log.failure("stopping went on after a failure")
+
     def _broken(self, error: JournalBroken) -> None:
         _log.critical("{error}; nothing more is acknowledged, the receiver stops", error=error)
         self._fatal = True
@@ -326,7 +352,7 @@ class ReceiverService(Service):
 
     def _on_impatience(self) -> None:
         """A second Ctrl-C: Twisted itself would answer it with a traceback."""
-        _log.info("stopping already; it takes {most:.0f} s at most", most=2 * DRAIN)
+        _log.info("stopping already; it takes {most:.0f} s at most", most=STOP)
 
     def _on_hangup(self) -> None:
         def failed(failure: Any) -> None:
@@ -376,11 +402,3 @@ def _started(work: Any) -> None:
     Deferred.fromCoroutine(work).addErrback(
         lambda failure: _log.failure("the reactions could not be started", failure)
     )
-
-
-async def _quietly(stop: Callable[[], Any]) -> None:
-    """One step of stopping; its trouble must not keep the next from being done."""
-    try:
-        await maybeDeferred(stop)
-    except Exception:
-        _log.failure("stopping went on after a failure")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
+from threading import Thread
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -13,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from .config import Config
-from .errors import Gone, IndexBroken, JournalBroken, LedgerBusy, LedgerError
+from .errors import Gone, IndexBroken, JournalBroken, JournalError, LedgerBusy, LedgerError
 from .history import Decodes, Interpreter, Told, read_back
 from .holding import Holding
 from .indexing import Indexer
@@ -32,6 +33,8 @@ from .state import State
 
 UNKNOWN = 512
 """Pushes that are decoded at start when the index cannot tell what came before."""
+PATIENCE = 1.0
+"""Seconds that a thread gets to end."""
 _log = Logger()
 
 
@@ -51,6 +54,10 @@ class Storage:
     ) -> None:
         self._state, self._reactor = state, reactor
         self._pools = [ThreadPool(0, 1, name) for name in ("hikrecv ledger", "hikrecv index")]
+        for pool in self._pools:
+            # The interpreter must not wait at its end for a thread that waits for a disk.
+            pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
+        self._ending = False
         self.ledger, self.reopen_ledger = self._open_ledger()
         self._first_index = _open_index(state)
         store = Store()
@@ -125,7 +132,21 @@ class Storage:
         first = self.journal.first
         start = max(start, first)
         facts = list(index.facts(before=start)) if index.last_seq >= start - 1 else []
-        return read_back(self.journal.entries, decoder, start, first=first, facts=facts)
+        return read_back(self._entries, decoder, start, first=first, facts=facts)
+
+    def _entries(self, start: int, stop: int | None = None) -> Iterator[Entry]:
+        for entry in self.journal.entries(start, stop):
+            if self._ending:
+                raise JournalError("the journal is about to close: the receiver is stopping")
+            yield entry
+
+    def end_reading(self) -> None:
+        """
+        End what is being read back; whoever reads gets a `JournalError`.
+
+        Before the first event is told, thousands are decoded in one go, which takes seconds.
+        """
+        self._ending = True
 
     def warm(self, interpreter: Interpreter) -> None:
         """Let *interpreter* know what came before: from the index, and by decoding what it lacks."""
@@ -176,7 +197,10 @@ class Storage:
             )
         await self.in_ledger(self.holding.close)
         for pool in self._pools:
-            pool.stop()
+            # It waits for its thread, which is over by now, unless the disk does not answer.
+            ending = Thread(target=pool.stop, daemon=True)
+            ending.start()
+            ending.join(PATIENCE)
 
     def _fitting(self, index: Index) -> Index:
         """*index*, or an empty one when it belongs to another journal."""

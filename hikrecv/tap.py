@@ -18,6 +18,7 @@ from twisted.python import usage
 from . import config as configuration
 from .assembly import Parts, Tools, check, with_ports
 from .config import Config, Log
+from .deadline import Deadline
 from .errors import HikrecvError
 from .greeting import urls
 from .journal.lock import Lock
@@ -150,6 +151,13 @@ def make(
     state.prepare(uid, gid)
     with Lock(state.root):
         _give_away(state.lock, uid, gid)
+    deadline = Deadline(lambda: service.stopping)
+    reactor.callWhenRunning(deadline.watch)
+
+    def broken(code: int) -> None:
+        deadline.code = code
+        _stop(reactor, code)
+
     service = ReceiverService(
         parts,
         tools,
@@ -157,7 +165,8 @@ def make(
         reactor,
         path=path,
         ports=ports,
-        on_broken=lambda code: _stop(reactor, code),
+        on_broken=broken,
+        on_stopping=deadline.begin,
         manager=ServiceManager.of(os.environ, reactor),
     )
     # Here and not only in privilegedStartService: twistd has daemonised by then, and could

@@ -88,6 +88,10 @@ class Index:
         """Close the file; nothing else may be called after it."""
         self._connection.close()
 
+    def interrupt(self) -> None:
+        """End what is being done with it in another thread: there it fails as on a full disk."""
+        self._connection.interrupt()
+
     # -- writing ------------------------------------------------------------
 
     def standing(self, first: int, last: int, word_of: Callable[[int], str]) -> Standing:

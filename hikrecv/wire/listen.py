@@ -130,7 +130,7 @@ class Listener(Service):
     :param drain: seconds that requests under way get when it stops.
     """
 
-    def __init__(self, endpoint: str, factory: PushFactory, reactor: Any, drain: float = 10.0) -> None:
+    def __init__(self, endpoint: str, factory: PushFactory, reactor: Any, drain: float = 5.0) -> None:
         self.endpoint = _endpoint(endpoint)
         self.factory, self._drain = factory, drain
         self._doorway = Doorway(reactor)
