@@ -82,9 +82,10 @@ class Boundary:
     The boundary of one body.
 
     :ivar text: a whole delimiter as it stands at a line's start, dashes included.
+    :ivar spaced: an empty line stands behind each header, as in :func:`stray_content_type`.
     """
 
-    __slots__ = ("body", "crlf", "limits", "note", "patience", "text")
+    __slots__ = ("body", "crlf", "limits", "note", "patience", "spaced", "text")
 
     def __init__(self, body: bytes, limits: MultipartLimits, note: Note) -> None:
         self.body = body
@@ -92,6 +93,7 @@ class Boundary:
         self.note = note
         self.text = b""
         self.crlf = True
+        self.spaced = False
         self.patience = limits.lookalikes
 
     def settle(self, content_type: bytes | None) -> int | None:

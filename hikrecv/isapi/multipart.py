@@ -143,6 +143,7 @@ class _Splitter:
     def stray_content_type(self) -> bytes | None:
         found = stray_content_type(self.body)
         if found is not None:
+            self.boundary.spaced = True
             self.note("head-in-body", "the request's headers stand in its body")
         return found
 

@@ -125,7 +125,7 @@ def _lines(boundary: Boundary, at: int) -> tuple[Headers, int]:
             break
         line, end = found[1], found[2]
         if not line.strip(b" \t") and end:
-            if _MORE.match(body, found.end()) is None:
+            if not boundary.spaced or _MORE.match(body, found.end()) is None:
                 return tuple(headers), found.end()
             note("empty-line-in-head")
             at = found.end()
