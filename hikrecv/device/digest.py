@@ -59,13 +59,15 @@ class DigestAgent:
     """
     Answers the challenges of one server; requests to any other pass through untouched.
 
-    The server's nonce is used again until it is refused.  A request's body is
-    never sent before the login is known to be asked for: the first request goes
-    without, to fetch the challenge.  A 401 is not retried blindly: only for a nonce
-    that had worked before, or that the server calls stale, and once.  Until a
-    login was accepted, one try is under way at a time.
+    The server's nonce is used again until it is refused.  The challenge is fetched by
+    a GET that changes nothing (`probe`), and the request itself is sent once, whole, with
+    its login: a device that lets somebody in without one, or looks at a body before the
+    login, must not be told half of a command that opens a door.  Only a GET is its own probe.
+    A 401 is not retried blindly: only for a nonce that had worked before, or that
+    the server calls stale, and once.  Until a login was accepted, one try is under way at a time.
 
     :param url: of the server; scheme, host and port count.
+    :param probe: the path of what only reads, and asks for the same login; None: the request's own.
     :param basic: answer Basic too when nothing else is offered; over TLS it always is.
     """
 
@@ -79,7 +81,9 @@ class DigestAgent:
         basic: bool = False,
         guard: Guard | None = None,
         cnonce: Callable[[], str | None] = lambda: None,
+        probe: str | None = None,
     ) -> None:
+        self._probe = None if probe is None else (url.rstrip("/") + probe).encode("ascii")
         self._agent = agent
         self._origin = _origin(url)
         self._user = user
@@ -100,7 +104,7 @@ class DigestAgent:
         """Send the request, logged in if need be; a 401 that comes back means that it was refused."""
         if _origin(uri.decode("ascii")) != self._origin:
             return self._agent.request(method, uri, headers, bodyProducer)
-        ask = _Ask(self._agent, method, uri, headers, bodyProducer)
+        ask = _Ask(self._agent, method, uri, headers, bodyProducer, self._probe)
         return Deferred.fromCoroutine(self._request(ask))
 
     async def _request(self, ask: _Ask) -> IResponse:
@@ -142,11 +146,15 @@ class DigestAgent:
         return self._judge(answer, response)
 
     async def _unasked(self, ask: _Ask, probed: IResponse) -> IResponse:
-        """The server wants no login: the probe was the request, unless it had a body."""
-        if not ask.has_body:
+        """The server wants no login: the probe was the request, when that only reads."""
+        if ask.only_reads:
             return probed
         await _drained(probed)
-        return await ask.send(None)
+        response = await ask.send(None)
+        if response.code != 401 or not ask.repeatable or self._answer(_challenges(response)) is None:
+            return response
+        # It can be read by anybody, and done by few.
+        return await self._try(ask, await _offered(response))
 
     def _judge(self, answer: Answer | None, response: IResponse) -> IResponse:
         if response.code == 401:
@@ -176,15 +184,16 @@ class _Ask:
         uri: bytes,
         headers: Headers | None,
         body: IBodyProducer | None,
+        probe: bytes | None,
     ) -> None:
         self._agent = agent
         self._method = method
         self._uri = uri
         self._headers = headers
         self._body = body
-        self.has_body = body is not None
+        self._probe = probe
+        self.only_reads = method == b"GET" and body is None
         self.repeatable = body is None or isinstance(body, Body)
-        self.probed = False
 
     def send(self, answer: Answer | None) -> Deferred[IResponse]:
         headers = Headers() if self._headers is None else self._headers.copy()
@@ -194,12 +203,11 @@ class _Ask:
         return self._agent.request(self._method, self._uri, headers, self._body)
 
     def probe(self) -> Deferred[IResponse]:
-        """Without body and login: either the challenge, or nothing is asked for."""
-        self.probed = True
-        headers = None if self._headers is None else self._headers.copy()
-        if headers is not None and self.has_body:
-            headers.removeHeader("Content-Type")
-        return self._agent.request(self._method, self._uri, headers, None)
+        """Something that changes nothing, without login: either the challenge, or nothing is asked for."""
+        if self.only_reads:
+            headers = None if self._headers is None else self._headers.copy()
+            return self._agent.request(b"GET", self._uri, headers, None)
+        return self._agent.request(b"GET", self._probe or self._uri, None, None)
 
 
 def _challenges(response: IResponse) -> Offered:

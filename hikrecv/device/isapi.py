@@ -39,6 +39,8 @@ GATES: Final = (
     "/ISAPI/entranceAndExit/barrierGate/{n}/control",
 )
 """Where models have their barrier, in the order in which they are tried."""
+PROBE: Final = "/ISAPI/System/deviceInfo"
+"""What every model has, every user may read, and only reads."""
 _XMLNS = 'version="2.0" xmlns="http://www.isapi.org/ver20/XMLSchema"'
 _JPEG = b"\xff\xd8"
 
@@ -69,7 +71,7 @@ class DeviceClient:
         if table.login is not None:
             user, password = table.login.user, str(table.login.password)
             guard = LoginGuard(name, clock.seconds)
-            agent = DigestAgent(agent, self.url, user, password, basic=self._basic, guard=guard)
+            agent = DigestAgent(agent, self.url, user, password, basic=self._basic, guard=guard, probe=PROBE)
         self._exchange = Exchange(agent, clock)
 
     async def door(self, command: DoorCommand, number: int = 1) -> Result:

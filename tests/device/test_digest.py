@@ -103,6 +103,61 @@ def test_twisted_lets_it_in_and_the_body_goes_only_with_the_login() -> None:
     assert wire.logins == [False, True]
 
 
+def test_a_command_is_sent_once_and_whole_and_only_with_the_login() -> None:
+    """Also to a device that looks at the body before the login, or does what it is told without one."""
+    door = Seen(_asks_for_a_login)
+    treq, _ = client(RequestTraversalAgent(door), probe="/ISAPI/System/deviceInfo")
+
+    for _ in range(3):
+        assert ask(treq, "PUT", URL + "/door/1", data=b"<open/>").code == 200
+
+    commands = [(body, bool(login)) for method, _, body, login in door.requests if method == b"PUT"]
+    assert commands == [(b"<open/>", True)] * 3
+    others = [seen[:3] for seen in door.requests if seen[0] != b"PUT"]
+    assert others == [(b"GET", b"/ISAPI/System/deviceInfo", b"")]
+    counts = [login.partition("nc=")[2][:8] for *_, login in door.requests if login]
+    assert counts == ["00000001", "00000002", "00000003"]
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
+def test_what_has_no_body_but_changes_something_is_no_probe_either(method: str) -> None:
+    door = Seen(_asks_for_a_login)
+    treq, _ = client(RequestTraversalAgent(door))
+
+    assert ask(treq, method).code == 200
+
+    assert [(seen[0], bool(seen[3])) for seen in door.requests] == [(b"GET", False), (method.encode(), True)]
+
+
+def test_what_anybody_may_read_and_few_may_do_is_done_with_the_login() -> None:
+    device = Seen(lambda request: 200 if request.method == b"GET" else _asks_for_a_login(request))
+    treq, _ = client(RequestTraversalAgent(device), probe="/open")
+
+    assert ask(treq, "PUT", data=b"<open/>").code == 200
+
+    assert [(seen[0], seen[2], bool(seen[3])) for seen in device.requests] == [
+        (b"GET", b"", False),
+        (b"PUT", b"<open/>", False),
+        (b"PUT", b"<open/>", True),
+    ]
+
+
+def test_a_command_refused_with_the_right_nonce_is_not_tried_again() -> None:
+    device = Seen(lambda request: 401 if request.method == b"PUT" else _asks_for_a_login(request))
+    treq, _ = client(RequestTraversalAgent(device), probe="/info")
+
+    assert ask(treq, "PUT", data=b"<open/>").code == 401
+
+    assert [seen[0] for seen in device.requests] == [b"GET", b"PUT"]
+
+
+def _asks_for_a_login(request: Any) -> int:
+    if request.getHeader("authorization"):
+        return 200
+    request.setHeader("WWW-Authenticate", 'Digest realm="r", nonce="n", qop="auth"')
+    return 401
+
+
 def test_the_nonce_is_used_again_with_a_higher_count() -> None:
     door = Seen()
     treq, wire = client(guarded(door))
