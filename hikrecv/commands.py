@@ -30,6 +30,7 @@ class Commands:
             "reactions.rewind": lambda name, to: self._service.dispatch.rewind(name, to),
             "reactions.release": self.release,
             "reactions.forget": lambda name: self._service.dispatch.forget(name),
+            "devices.forget_clock": lambda name: self._service.forget_clock(name),
             "dead_letters.retry": self.retry,
             "dead_letters.drop": self.drop,
             "replay": self.replay,

@@ -131,6 +131,7 @@ class DeviceTable(_Table, frozen=True, kw_only=True):
     serial: str | None = None
     name: str | None = None
     zone: Zone | None = None
+    clock: Literal["learned"] | None = None
     url: str | None = None
     login: Login | None = None
     push_login: Login | None = None

@@ -55,6 +55,7 @@ class Interpreter:
         self.decode = decoder.decode
         self.see = self._sightings.see
         self.restore = self._sightings.restore
+        self.forget_clock = self._sightings.forget_clock
 
     def read(self, record: Record) -> tuple[Event, ...]:
         """The sighted events of *record*, under the ids that they were given when it was kept."""

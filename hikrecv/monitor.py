@@ -131,6 +131,16 @@ class Monitor:
             yield Sample(name, meaning, kind, known, label)
         states: dict[tuple[str, ...], float] = {(row.name, row.state): 1.0 for row in rows}
         yield Sample("reaction_state", "1 for the state it is in", "gauge", states, ("reaction", "state"))
+        left_out: dict[tuple[str, ...], float] = {
+            (row.name, why): float(count) for row in rows for why, count in row.left_out.items()
+        }
+        yield Sample(
+            "reaction_left_out",
+            "Wanted events that were not handed over, by reason (too old, ...)",
+            "counter",
+            left_out,
+            ("reaction", "reason"),
+        )
         lost: dict[tuple[str, ...], float] = {(row.name,): float(row.lost) for row in rows if row.lost}
         yield Sample("reaction_lost", "Events lost to retention", "counter", lost, label)
 

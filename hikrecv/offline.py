@@ -13,11 +13,14 @@ from twisted.internet.task import deferLater
 
 from .archive import Archive
 from .assembly import Tools, check
+from .clock import trusted_clocks
 from .config import Config
 from .errors import HikrecvError
 from .isapi.event import Event
 from .journal.ledger import DeadLetter, Ledger, Place
+from .journal.steady import SteadyClock
 from .push import Push
+from .reactions.age import Ages
 from .reactions.calls import Workplace
 from .reactions.courier import Courier
 from .reactions.enrich import Enrichment
@@ -89,7 +92,7 @@ class Offline:
     ) -> AsyncIterator[Line]:
         """As :meth:`hikrecv.reactions.dispatch.Dispatch.replay`; the lock has to be held."""
         async with self._courier(name, dry_run=dry_run) as courier:
-            replay = Replay(courier, self._feed, self._reactor, time.time, dry_run=dry_run, act=act)
+            replay = Replay(courier, self._feed, self._reactor, dry_run=dry_run, act=act)
             async for line in replay.over(start, self._feed.last if stop is None else stop):
                 yield line
 
@@ -98,7 +101,7 @@ class Offline:
     ) -> AsyncIterator[tuple[DeadLetter, Line]]:
         """Hand the events of dead letters of the reaction *name* over once more; the lock has to be held."""
         async with self._courier(name, dry_run=False) as courier:
-            replay = Replay(courier, self._feed, self._reactor, time.time, act=act)
+            replay = Replay(courier, self._feed, self._reactor, act=act)
             for letter in letters:
                 yield letter, await replay.letter(letter)
 
@@ -106,9 +109,15 @@ class Offline:
     async def _courier(self, name: str, *, dry_run: bool) -> AsyncIterator[Courier]:
         """A courier that has nothing to carry; it is started when a hook may be called."""
         reaction = self.reaction(name)
-        careful = reaction.delivery == "at-most-once" or reaction.acts
+        careful = reaction.careful
         with _book(self._state, careful and not dry_run) as ledger:
             last = self._feed.last
+            ages = Ages(
+                self._feed,
+                time.time,
+                trusted=trusted_clocks(self._parts.config.devices, ledger.real),
+                steady=SteadyClock(self._state.steady),
+            )
             ledger.add(name, last)
             courier = Courier(
                 reaction,
@@ -119,6 +128,7 @@ class Offline:
                 self._reactor,
                 time.time,
                 Place(cursor=last),
+                ages,
             )
             try:
                 if not dry_run or knows_dry_runs(reaction.plugin.subject):
@@ -141,7 +151,7 @@ class _Aside:
 
     def __init__(self, real: Ledger | None) -> None:
         self._forgotten = Ledger.open(":memory:")
-        self._real = real
+        self.real = real
         self.mark = (real or self._forgotten).mark
 
     def __getattr__(self, name: str) -> Any:
@@ -151,7 +161,7 @@ class _Aside:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for ledger in filter(None, (self._real, self._forgotten)):
+        for ledger in filter(None, (self.real, self._forgotten)):
             ledger.close()
 
 

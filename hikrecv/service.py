@@ -20,11 +20,12 @@ from twisted.logger import Logger
 from . import config as configuration
 from . import logs
 from .assembly import Parts, Tools, check, with_ports
+from .clock import NO_CLOCK, ClockWatch, learned, trusted_clocks
 from .commands import Commands
 from .config import Config
 from .control import ControlFactory
 from .deadline import STOP
-from .errors import ConfigError, JournalBroken, StateError
+from .errors import ConfigError, HikrecvError, JournalBroken, StateError
 from .greeting import Greeting
 from .history import Interpreter
 from .holding import Held
@@ -36,6 +37,7 @@ from .journal.lock import Lock
 from .metrics import Metrics
 from .monitor import Monitor
 from .push import Answer, Push
+from .reactions.age import Ages
 from .reactions.calls import Calls, Workplace
 from .reactions.dispatch import Dispatch
 from .reactions.enrich import Enrichment
@@ -166,6 +168,7 @@ class ReceiverService(Service):
             first=lambda: storage.journal.first,
             enrichment=enrichment,
         )
+        self.clocks = trusted_clocks(parts.config.devices, storage.ledger)
         self.dispatch = Dispatch(
             self.feed,
             storage.ledger,
@@ -177,13 +180,14 @@ class ReceiverService(Service):
             anew=storage.new_ledger,
             reopen=storage.reopen_ledger,
             keep_marks=parts.config.journal.keep,
+            ages=Ages(self.feed, time.time, trusted=self.clocks, steady=storage.steady),
         )
         self.greeting = Greeting(reactor, parts, self.state.root)
         told = (logs.kept,) if parts.config.log.level == "debug" else ()
         self.receiver = Receiver(
             storage.journal,
             self.interpreter,
-            (self.indexer.publish, *told, self.feed.publish, self.greeting.heard),
+            (self.indexer.publish, *told, self.clocks.publish, self.feed.publish, self.greeting.heard),
             privacy=parts.config.privacy,
             metrics=self.metrics,
             decides=self._decides(parts),
@@ -196,6 +200,10 @@ class ReceiverService(Service):
         self.upkeep = Upkeep(
             reactor, storage.journal, self.indexer, storage.holding, self.dispatch, self.metrics
         )
+        self.watch_clock = ClockWatch(
+            reactor, storage.steady, storage.save_clock, self.clocks.our_clock_was_set
+        )
+        self.watch_clock.start()
         self.upkeep.start()
         self.silence = Silence(reactor, self.indexer, self.receiver.receive)
         self.silence.start()
@@ -215,6 +223,7 @@ class ReceiverService(Service):
         await self._step("requests under way", self.listeners.stopService)
         self.greeting.stop()
         self.upkeep.stop()
+        self.watch_clock.stop()
         self.silence.stop()
         await self._step("the metrics port", self.monitor.stop, CLOSE)
         await self._step("the reactions", lambda: Deferred.fromCoroutine(self.dispatch.stop(DRAIN)))
@@ -265,6 +274,7 @@ class ReceiverService(Service):
         old, self.parts = self.parts, parts
         self.tools.devices.update(config.devices)
         self.state.remember_devices(config.devices)
+        self.clocks.learned = learned(config.devices)
         self._decoder(parts)
         everything = old.config.devices != config.devices
         await self.dispatch.reload(parts.reactions, begins, everything=everything)
@@ -311,6 +321,12 @@ class ReceiverService(Service):
             _with_hold(row, held.get(row.name), lagging.lost.get(row.name, 0), lagging.losing(row.name))
             for row in self.dispatch.status()
         ]
+
+    async def forget_clock(self, device: str) -> None:
+        """Learn the clock of *device* anew.  :raises HikrecvError: when nothing is known of it."""
+        self.interpreter.forget_clock(device)
+        if not await self.dispatch.forget_clock(device):
+            raise HikrecvError(NO_CLOCK.format(device=device))
 
     # -- inside ---------------------------------------------------------------
 

@@ -36,6 +36,11 @@ class State(msgspec.Struct, frozen=True):
         return self.root / "ledger.sqlite"
 
     @property
+    def steady(self) -> Path:
+        """What the steady clock has counted, see `hikrecv.journal.steady`."""
+        return self.root / "steady"
+
+    @property
     def lock(self) -> Path:
         """Held by whoever writes."""
         return self.root / "lock"

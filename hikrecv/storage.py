@@ -25,6 +25,7 @@ from .journal.journal import Journal
 from .journal.ledger import Ledger
 from .journal.record import Entry
 from .journal.state import Layout
+from .journal.steady import SteadyClock
 from .journal.store import Store
 from .journal.verify import look_over
 from .push import Push
@@ -59,6 +60,9 @@ class Storage:
             pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
         self._ending = False
         self.ledger, self.reopen_ledger = self._open_ledger()
+        self.steady = SteadyClock(state.steady)
+        if self.ledger is not None:
+            self.steady.at_least(self.ledger.newest())
         self._first_index = _open_index(state)
         store = Store()
         found = read_holds(store, Layout(state.root))
@@ -93,6 +97,7 @@ class Storage:
         """Start the threads, and look the journal over in one of them."""
         for pool in self._pools:
             pool.start()
+        self.save_clock()
         self.in_index(self._look_over).addErrback(
             lambda failure: _log.failure("the journal could not be looked over", failure)
         )
@@ -157,6 +162,14 @@ class Storage:
         for entry in self.journal.entries(max(begin, self.journal.first), durable + 1):
             interpreter.read(entry)
 
+    def save_clock(self) -> Deferred[None]:
+        """Save the steady clock, in the ledger's thread.  A full disk costs a little of its time."""
+        return self.in_ledger(self._save_clock)
+
+    def _save_clock(self) -> None:
+        with suppress(OSError):
+            self.steady.save()
+
     def _open_ledger(self) -> tuple[Ledger | None, Callable[[], Ledger] | None]:
         """
         The ledger, or None: then what opens it later, or None too when the reactions wait for the operator.
@@ -191,6 +204,7 @@ class Storage:
 
     async def _close(self) -> None:
         await self.journal.close()
+        await self.save_clock()
         if self.ledger is not None:
             await self.in_ledger(self.ledger.close).addErrback(
                 lambda failure: _log.error("the ledger was not closed: {error}", error=failure.value)

@@ -11,18 +11,22 @@ import msgspec
 
 from hikrecv import control
 from hikrecv.archive import Archive
-from hikrecv.errors import StateError
+from hikrecv.clock import NO_CLOCK
+from hikrecv.errors import HikrecvError, StateError
 from hikrecv.isapi.words import visible_json
+from hikrecv.journal.ledger import Ledger
 from hikrecv.journal.seen import Seen
+from hikrecv.sightings.clocks import Trusted, TrustedClocks
 from hikrecv.state import State
 
-from .options import existing_state, read_config, state_options
+from .asking import ask
+from .options import Where, existing_state, read_config, state_options, where_options
 from .watching import again
 
 _TURNED_AWAY = ("TURNED AWAY", "TIMES", "LAST", "ANSWER")
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @state_options
 @click.option("--watch", is_flag=True, help="Look again every two seconds, until Ctrl-C.")
 @click.option(
@@ -33,8 +37,13 @@ _TURNED_AWAY = ("TURNED AWAY", "TIMES", "LAST", "ANSWER")
     show_default=True,
     help="For people or for programs.",
 )
-def command(state_dir: str | None, config_file: str | None, watch: bool, form: str) -> None:
+@click.pass_context
+def command(
+    ctx: click.Context, state_dir: str | None, config_file: str | None, watch: bool, form: str
+) -> None:
     """List the devices with their channels, families, last push, clock and oddities."""
+    if ctx.invoked_subcommand is not None:
+        return
     state = existing_state(state_dir, config_file)
     config = read_config(config_file)
 
@@ -54,6 +63,27 @@ def command(state_dir: str | None, config_file: str | None, watch: bool, form: s
             _print(seen, turned_away)
 
     again(look, watch)
+
+
+@command.command("forget-clock")
+@click.argument("name")
+@where_options
+def forget_clock(where: Where, name: str) -> None:
+    """
+    Learn the clock of the device NAME anew, for instance after it was set.
+
+    NAME as in the list; of a recorder also the clocks of what comes through it.
+    """
+
+    def alone(ledger: Ledger) -> None:
+        clocks = TrustedClocks()
+        clocks.restore(dict.fromkeys(ledger.clocks(), Trusted()))
+        if not clocks.forget(name):
+            raise HikrecvError(NO_CLOCK.format(device=name))
+        ledger.keep_clocks([(device, None) for device, _ in clocks.changes()])
+
+    ask(where.state(), "devices.forget_clock", alone, name=name)
+    click.echo(f"the clock of {name} is learned from its next events")
 
 
 def _turned_away(state: State) -> list[dict[str, Any]]:

@@ -162,7 +162,10 @@ def _holds(row: dict[str, Any]) -> str:
 
 def _trouble(row: dict[str, Any]) -> str:
     lost = f"lost {row['lost']} events" if row.get("lost") else ""
-    return "; ".join(filter(None, (lost, row.get("reason") or row.get("last_error"))))
+    old = row.get("left_out", {}).get("too old")
+    return "; ".join(
+        filter(None, (lost, f"too old: {old}" if old else "", row.get("reason") or row.get("last_error")))
+    )
 
 
 def _known(ledger: Ledger, name: str, configured: Iterable[str] = ()) -> None:

@@ -33,7 +33,8 @@ class Ledger(DeadLetters, Promises):
     is on disk when the method returns, and takes along what was waiting.  A method
     that fails has changed nothing.
 
-    Times are seconds since 1970.  For the errors see `Writer`.
+    Times are seconds since 1970, but for those by which things are forgotten: they are of the
+    steady clock (`hikrecv.journal.steady`).  For the errors see `Writer`.
     """
 
     @classmethod
@@ -101,10 +102,23 @@ class Ledger(DeadLetters, Promises):
         self._grouped.clear()
         self._connection.close()
 
+    def clocks(self) -> dict[str, str]:
+        """What is known of the devices' clocks, as :meth:`keep_clocks` was given it."""
+        return dict(self._all("SELECT device, known FROM clocks ORDER BY rowid"))
+
+    def keep_clocks(self, changed: Iterable[tuple[str, str | None]]) -> None:
+        """Keep what is known of the clocks of these devices; None: nothing any more."""
+        with self._writing():
+            for device, known in changed:
+                self._run("DELETE FROM clocks WHERE device = ?", device)
+                if known is not None:
+                    self._run("INSERT INTO clocks VALUES (?, ?)", device, known)
+
     def prune(self, now: float, *, keep: float = MARKS) -> tuple[str, ...]:
         """
         Forget what is too old to matter; the names of reactions that are forgotten with it.
 
+        :param now: by the steady clock: a wall clock may be years ahead after a boot.
         :param keep: seconds for which marks are kept; never less than `MARKS`.
         """
         gone = [

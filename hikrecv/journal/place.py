@@ -31,7 +31,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     :param cursor: everything up to and including this seq is done.
     :param placed: False when the ledger was lost and nobody has said yet where to go on.
     :param done: events above the cursor that are done, as (seq, n).
-    :param removed_at: since when it stands in the configuration no more.
+    :param removed_at: since when it stands in the configuration no more, by the steady clock.
     """
 
     cursor: int

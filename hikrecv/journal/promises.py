@@ -17,12 +17,14 @@ COOLDOWNS = 31 * DAY
 DECISIONS = 7 * DAY
 """For so long a terminal that asks the same again is told the same."""
 
-_COOLED = "INSERT OR REPLACE INTO cooldowns VALUES (?, ?, ?)"
+_COOLED = "INSERT OR REPLACE INTO cooldowns VALUES (?, ?, ?, ?)"
 
 
 class Promises(Writer):
     """
     The part of the ledger that the world outside relies on.
+
+    `at` is always a time of the steady clock (`hikrecv.journal.steady`), by which things are forgotten.
 
     :cvar most_names: of cooldowns and of decisions no more than the latest so many
         are kept, whoever invents names.
@@ -58,17 +60,23 @@ class Promises(Writer):
         found = self._all("SELECT received FROM cooldowns WHERE reaction = ? AND who = ?", name, who)
         return found[0][0] if found else None
 
-    def cooled(self, name: str, who: str, received: float) -> None:
+    def cooled(self, name: str, who: str, received: float, at: float) -> None:
         """The reaction was handed an event of *who* that was received then.  Grouped."""
-        self._group(_COOLED, name, who, row=lambda: (name, who, received))
+        self._group(_COOLED, name, who, row=lambda: (name, who, received, at))
+
+    def newest(self) -> float:
+        """When the latest of what is forgotten by age was written, by the steady clock."""
+        columns = (("marks", "at"), ("decisions", "at"), ("cooldowns", "at"), ("places", "removed_at"))
+        found = (self._all(f"SELECT max({column}) FROM {table}") for table, column in columns)  # noqa: S608
+        return max((row[0][0] or 0.0 for row in found), default=0.0)
 
     def _forget_promises(self, now: float, keep: float) -> None:
         with self._writing():
             self._run("DELETE FROM marks WHERE at < ?", now - max(keep, MARKS))
-            for table, when, age in (("decisions", "at", DECISIONS), ("cooldowns", "received", COOLDOWNS)):
-                self._run(f"DELETE FROM {table} WHERE {when} < ?", now - age)  # noqa: S608, names of ours
+            for table, age in (("decisions", DECISIONS), ("cooldowns", COOLDOWNS)):
+                self._run(f"DELETE FROM {table} WHERE at < ?", now - age)  # noqa: S608, names of ours
                 self._run(
-                    f"DELETE FROM {table} WHERE {when} <="  # noqa: S608, names of ours
-                    f" (SELECT {when} FROM {table} ORDER BY {when} DESC LIMIT 1 OFFSET ?)",
+                    f"DELETE FROM {table} WHERE at <="  # noqa: S608, names of ours
+                    f" (SELECT at FROM {table} ORDER BY at DESC LIMIT 1 OFFSET ?)",
                     self.most_names,
                 )

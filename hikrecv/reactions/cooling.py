@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from hikrecv.isapi.event import Event
 
@@ -20,12 +21,15 @@ class Cooling:
 
     An event counts from when it is taken, so that two of them side by side are not
     both handed over; one that comes to nothing stops counting.
+
+    :param moment: the steady clock, by which the ledger forgets.
     """
 
-    def __init__(self, reaction: Reaction, book: Book) -> None:
+    def __init__(self, reaction: Reaction, book: Book, moment: Callable[[], float]) -> None:
         self._reaction = reaction
         self._rule = reaction.cooldown
         self._book = book
+        self._moment = moment
         self._last: OrderedDict[str, float | None] = OrderedDict()
         self._before: dict[str, tuple[str, float | None]] = {}
 
@@ -54,7 +58,7 @@ class Cooling:
         who, before = taken
         received = event.received.timestamp()
         if done:
-            await self._book.ask("cooled", who, received)
+            await self._book.ask("cooled", who, received, self._moment())
         elif self._last.get(who) == received:
             self._note(who, before)
 

@@ -13,6 +13,7 @@ from hikrecv.errors import JournalError
 from hikrecv.isapi.event import Event
 from hikrecv.journal.ledger import Place
 
+from .age import Ages
 from .backoff import backoff
 from .batches import Collecting
 from .bell import Bell
@@ -49,6 +50,7 @@ class Courier:
     :param ledger: as in `Book`; *run* calls its methods in its own thread.
     :param wall: the wall clock in seconds since 1970; only stored and compared.
     :param place: the reaction's page in the ledger.
+    :param ages: judges how old events are; by the wall clock alone without it.
     """
 
     def __init__(
@@ -61,14 +63,16 @@ class Courier:
         clock: IReactorTime,
         wall: Callable[[], float],
         place: Place,
+        ages: Ages | None = None,
     ) -> None:
         self.reaction = reaction
         self.calls = calls
+        self.ages = Ages(feed, wall) if ages is None else ages
         self.order = Order(place.cursor, place.done)
         self.book = Book(reaction.name, ledger, run, clock)
         pace = Pace(self._free, self._allowed, self._rest)
         self.handover = Handover(
-            reaction, calls, feed, self.book, clock, wall, pace, self._ahead_of, self._ended
+            reaction, calls, self.book, clock, wall, pace, self._ahead_of, self._ended, self.ages
         )
         self.paused = place.paused
         self.suspended = place.suspended or ""
@@ -82,7 +86,9 @@ class Courier:
         self._wall = wall
         once = reaction.delivery == "at-most-once"
         self._keeper = Bookkeeper(self.book, self.order, clock, sync=once)
-        self._intake = Intake(reaction, self.order, feed, self.book, self.handover.story.left_out, wall)
+        self._intake = Intake(
+            reaction, self.order, feed, self.book, self.handover.story.left_out, wall, self.ages.moment
+        )
         rule = reaction.common.batch
         self._batch: Collecting[Item] | None = None if rule is None else Collecting(rule)
         side_by_side = reaction.common.concurrency > 1 and rule is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +15,7 @@ from hikrecv.errors import LedgerBusy, LedgerError
 from hikrecv.journal.holds import beginning
 from hikrecv.journal.ledger import Place
 
+from .age import Ages
 from .book import Run, share_of
 from .calls import Calls
 from .courier import Courier
@@ -61,6 +63,7 @@ class Couriers:
     :param reopen: opens the ledger, in its thread, if it could not be used when this was made
         (*ledger* is None) though it is not lost; called until it does not raise `LedgerBusy`.
     :param keep_marks: seconds for which the journal keeps events, and marks are kept at least.
+    :param ages: judges how old events are, and by which clock the ledger forgets.
     :ivar ledger: the one in use; None as long as it is lost.
     :ivar committed: up to which seq each reaction needs the journal no more, as the ledger has it on disk.
     """
@@ -78,6 +81,7 @@ class Couriers:
         anew: Callable[[Iterable[str]], Any] | None = None,
         reopen: Callable[[], Any] | None = None,
         keep_marks: float = 0.0,
+        ages: Ages | None = None,
     ) -> None:
         self._feed = feed
         self.ledger = ledger
@@ -88,6 +92,7 @@ class Couriers:
         self._anew, self._reopen = anew, reopen
         self._ledger_error = LOST
         self._keep_marks = keep_marks
+        self.ages = Ages(feed, wall) if ages is None else ages
         self._reactions: dict[str, Reaction] = {}
         self._couriers: dict[str, Courier] = {}
         self._unplaced: dict[str, str] = {}
@@ -209,7 +214,7 @@ class Couriers:
         await self._stop_all([name for name in self._couriers if name not in same], STOP)
         for name in places.keys() - reactions.keys():
             if places[name].removed_at is None:
-                await self._run(self.ledger.removed, name, self._wall())
+                await self._run(self.ledger.removed, name, self.ages.moment())
         for name in (name for name in reactions if name not in same):
             try:
                 await self._begin(name, begins.get(name), now)
@@ -254,6 +259,7 @@ class Couriers:
             self._clock,
             self._wall,
             place,
+            self.ages,
         )
         self._couriers[name] = courier
         courier.start()
@@ -312,6 +318,7 @@ class Couriers:
             return
         try:
             self.committed, self._dead = await self._run(self._commit)
+            await self.ages.keep(partial(self._run, self.ledger.keep_clocks))
         except LedgerBusy as error:
             self._tell(str(error))
             return
@@ -329,6 +336,7 @@ class Couriers:
     async def _open(self, reopen: Callable[[], Any]) -> None:
         try:
             self.ledger = await self._run(reopen)
+            self.ages.opened(await self._run(self.ledger.clocks), await self._run(self.ledger.newest))
             self._reopen = None
         except LedgerBusy as error:
             self._tell(str(error))
@@ -369,7 +377,7 @@ class Couriers:
         self.ledger = None
 
     def _prune(self) -> Iterable[str]:
-        names: Iterable[str] = self.ledger.prune(self._wall(), keep=self._keep_marks)
+        names: Iterable[str] = self.ledger.prune(self.ages.moment(), keep=self._keep_marks)
         return names
 
     async def _count_dead(self) -> None:

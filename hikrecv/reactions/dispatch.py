@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from functools import partial
 
 from hikrecv.errors import HikrecvError, LedgerError
 from hikrecv.journal.ledger import DeadLetter
@@ -66,9 +67,7 @@ class Dispatch(Couriers):
         :param act: also when it acts or must not repeat itself.
         :raises HikrecvError: when it is not allowed, or *name* cannot be called now.
         """
-        replay = Replay(
-            await self._running(name), self._feed, self._clock, self._wall, dry_run=dry_run, act=act
-        )
+        replay = Replay(await self._running(name), self._feed, self._clock, dry_run=dry_run, act=act)
         async for line in replay.over(start, self._feed.last if stop is None else stop):
             yield line
 
@@ -97,12 +96,18 @@ class Dispatch(Couriers):
         if found is None:
             raise HikrecvError(f"there is no dead letter {letter}")
         courier = await self._running(found.reaction)
-        replay = Replay(courier, self._feed, self._clock, self._wall, act=act)
+        replay = Replay(courier, self._feed, self._clock, act=act)
         line = await replay.letter(found)
         if line.end == "done":
             await self._run(self.ledger.drop, letter)
             await self._count_dead()
         return line
+
+    async def forget_clock(self, device: str) -> bool:
+        """Learn the clock of *device* anew; was anything known of it?"""
+        if self.ledger is None:
+            raise LedgerError(LOST)
+        return await self.ages.forget(device, partial(self._run, self.ledger.keep_clocks))
 
     # -- inside ---------------------------------------------------------------
 
@@ -115,6 +120,7 @@ class Dispatch(Couriers):
             self.ledger = await self._run(self._anew, carrying)
             self._ledger_error = LOST
             self._unplaced.update(dict.fromkeys(carrying, LOST))
+            self.ages.trusted.none_is_kept()
         try:
             await self._run(self.ledger.rewind, name, cursor)
         except LedgerError as error:

@@ -12,16 +12,16 @@ from twisted.logger import Logger
 
 from hikrecv.isapi.event import Event
 
-from .age import age, lateness
+from .age import Age, Ages
 from .backoff import asked, backoff
 from .book import Book
 from .breaker import Breaker
 from .calls import Calls
-from .feed import Feed
 from .hold_probes import ALONE, EVERY, HoldProbes
 from .order import Place
 from .outcome import Again, Bug, Done, OnHold, Outcome, Refused
 from .reaction import Reaction
+from .too_old import TooOld
 from .turns import Turns
 
 PERHAPS = "perhaps done"
@@ -118,6 +118,7 @@ class Handover:
     :param wall: the wall clock, in seconds since 1970; stored and compared with
         `received`, never waited for.
     :param ahead: finds what may be tried before its turn, when the event whose turn it is holds.
+    :param ages: judges how old events are.
     :param ended: told of each event that came to its end, and whether it was done.
     """
 
@@ -125,13 +126,13 @@ class Handover:
         self,
         reaction: Reaction,
         calls: Calls,
-        feed: Feed,
         book: Book,
         clock: IReactorTime,
         wall: Callable[[], float],
         pace: Pace,
         ahead: Ahead,
         ended: Callable[[Item, bool], None],
+        ages: Ages,
     ) -> None:
         self.story = Story()
         self.turns = Turns(reaction.common.concurrency)
@@ -139,7 +140,8 @@ class Handover:
         self.holding = HoldProbes()
         self._reaction = reaction
         self._calls = calls
-        self._feed = feed
+        self._ages = ages
+        self._too_old = TooOld(reaction, clock)
         self._book = book
         self._find_ahead = ahead
         # What was tried before its turn, until its turn comes.
@@ -182,10 +184,9 @@ class Handover:
             else:
                 await self._rest(items, trial, outcome)
 
-    def age(self, item: Item) -> float:
-        """How many seconds ago it happened, as far as that can be known."""
-        event, now = item.event, self._wall()
-        return age(event, item.seq, self._feed, now, late=0.0 if item.is_end else lateness(event))
+    def age(self, item: Item) -> Age:
+        """How long ago it happened, as far as that can be known."""
+        return self._ages.of(item.event, item.seq, self._reaction, made=item.is_end)
 
     async def bury(self, item: Item, reason: str, attempts: int) -> None:
         """Make a dead letter of it."""
@@ -246,18 +247,20 @@ class Handover:
             return items
         young = []
         for item in items:
-            if self.age(item) <= most:
+            age = self.age(item)
+            if age.seconds <= most:
                 young.append(item)
             elif trial.attempts:
                 await self.bury(item, f"not done within {most:g} s: {trial.reason}", trial.attempts)
             else:
                 self.leave_out(item, "too old")
+                self._too_old.say(item.event, age, self.story.left_out["too old"])
         return young
 
     async def _marked(self, items: list[Item], trial: _Trial) -> list[Item]:
         mine = []
         for item in items:
-            fresh = await self._book.ask("mark", item.event.key, self._wall())
+            fresh = await self._book.ask("mark", item.event.key, self._ages.moment())
             if fresh or trial.certain:
                 mine.append(item)
             elif item.event.duplicate_of is not None:
@@ -310,7 +313,8 @@ class Handover:
         """Seconds until the oldest of *items* is too old."""
         if self._reaction.max_age is None:
             return float("inf")
-        return max(self._reaction.max_age - max(map(self.age, items)), 0.0) + 0.001
+        oldest = max(self.age(item).seconds for item in items)
+        return max(self._reaction.max_age - oldest, 0.0) + 0.001
 
     async def wait(self, seconds: float) -> None:
         """Wait for another attempt, visibly.  :raises Stopping: when there will be none."""

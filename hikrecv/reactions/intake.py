@@ -27,6 +27,7 @@ class Intake:
 
     :param left_out: counts what could not be judged.
     :param wall: the wall clock, in seconds since 1970.
+    :param moment: the steady clock.
     """
 
     def __init__(
@@ -37,13 +38,14 @@ class Intake:
         book: Book,
         left_out: Counter[str],
         wall: Callable[[], float],
+        moment: Callable[[], float],
     ) -> None:
         self._reaction = reaction
         self._order = order
         self._feed = feed
         self._left_out = left_out
         self._wall = wall
-        self._cooling = Cooling(reaction, book)
+        self._cooling = Cooling(reaction, book, moment)
         self._endings = self._new_endings()
 
     async def prepare(self) -> None:

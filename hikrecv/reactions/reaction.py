@@ -63,6 +63,11 @@ class Reaction:
         self.wants = wanted
 
     @property
+    def careful(self) -> bool:
+        """Does it act, or must it not repeat itself?  Then an age has to be known, and not guessed."""
+        return self.acts or self.delivery == "at-most-once"
+
+    @property
     def carries(self) -> bool:
         """Does it need a courier: has it `hikrecv_event` or `hikrecv_events`?"""
         return self.event is not None or self.events is not None

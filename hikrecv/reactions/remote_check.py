@@ -15,6 +15,7 @@ from hikrecv.isapi.event import Event
 from .book import Run
 from .couriers import Couriers
 from .outcome import Done, in_words
+from .reaction import ACTING_AGE
 from .slices import branch
 
 RECORDING = 1.0
@@ -119,6 +120,9 @@ class RemoteCheck:
             return "cannot be asked now"
         if not courier.reaction.checks(event):
             return None
+        age = self._dispatch.ages.of(event, event.seq, courier.reaction, asked=True)
+        if age.seconds > ACTING_AGE:
+            return f"is not asked about what may be old: {age.why}"
         if left <= 0:
             return "could not be asked in time"
         outcome = await courier.calls.call("hikrecv_remote_check", left, [event], attempt=1)
@@ -131,7 +135,9 @@ class RemoteCheck:
         )
 
     async def _keep(self, event: Event, answer: bool, reason: str) -> bool:
-        held: bool = await self._run(self._dispatch.ledger.decide, event.key, answer, self._wall())
+        held: bool = await self._run(
+            self._dispatch.ledger.decide, event.key, answer, self._dispatch.ages.moment()
+        )
         await self._note(
             "remote-check",
             {

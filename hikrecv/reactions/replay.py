@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from types import ModuleType
 from typing import Literal
 
@@ -15,7 +15,6 @@ from hikrecv.errors import HikrecvError
 from hikrecv.isapi.event import Event
 from hikrecv.journal.ledger import DeadLetter
 
-from .age import age, lateness
 from .backoff import asked, backoff
 from .cooldown import cooling
 from .courier import Courier
@@ -58,7 +57,6 @@ class Replay:
         courier: Courier,
         feed: Feed,
         clock: IReactorTime,
-        wall: Callable[[], float],
         *,
         dry_run: bool = False,
         act: bool = False,
@@ -67,9 +65,8 @@ class Replay:
         self._reaction = courier.reaction
         self._feed = feed
         self._clock = clock
-        self._wall = wall
         self._dry_run = dry_run
-        self._careful = self._reaction.acts or self._reaction.delivery == "at-most-once"
+        self._careful = self._reaction.careful
         self._calls_hook = not dry_run or knows_dry_runs(self._reaction.plugin.subject)
         self._last: dict[str, float] = {}
         if not self._reaction.carries:
@@ -142,7 +139,7 @@ class Replay:
         if self._careful and not self._dry_run:
             # Should it come by itself later, it is known to have been begun.
             for event in events:
-                await self._courier.book.ask("mark", event.key, self._wall())
+                await self._courier.book.ask("mark", event.key, self._courier.ages.moment())
         await handover.turns.take()
         try:
             timeout = self._reaction.common.timeout
@@ -156,7 +153,7 @@ class Replay:
         most = self._reaction.max_age
         if not self._careful or most is None:
             return False
-        return age(event, seq, self._feed, self._wall(), lateness(event)) > most
+        return self._courier.ages.of(event, seq, self._reaction).seconds > most
 
     def _is_cooling(self, event: Event) -> bool:
         who, rule = self._reaction.who(event), self._reaction.cooldown

@@ -92,6 +92,11 @@ class Clocks:
         if len(self._known) > self._most:
             self._known.popitem(last=False)
 
+    def forget(self, device: str) -> None:
+        """Know nothing of the clock of *device*, nor of what comes through it."""
+        for name in [name for name in self._known if name == device or name.startswith(f"{device}/")]:
+            del self._known[name]
+
 
 def behind(event: Event) -> float:
     """How many seconds *event* had been under way when it was received; 0.0 when nobody can say."""

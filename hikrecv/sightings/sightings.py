@@ -48,6 +48,10 @@ class Sightings:
         for fact in facts:
             self._recall(fact)
 
+    def forget_clock(self, device: str) -> None:
+        """Guess the clock of *device*, and of what comes through it, from its next events alone."""
+        self._clocks.forget(device)
+
     def _see(self, event: Event) -> Event:
         fact = undecided(event)
         if event.duplicate_of is not None or event.episode is not None:

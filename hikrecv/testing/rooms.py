@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from hikrecv.clock import trusted_clocks
 from hikrecv.config import Bytes, Config, JournalTable
 from hikrecv.errors import JournalBroken
 from hikrecv.history import Interpreter, Told, read_back
@@ -21,6 +22,7 @@ from hikrecv.journal.ledger import Ledger
 from hikrecv.journal.store import Store
 from hikrecv.metrics import Metrics
 from hikrecv.push import Push
+from hikrecv.reactions.age import Ages
 from hikrecv.reactions.attempt import Attempts
 from hikrecv.reactions.calls import Workplace
 from hikrecv.reactions.dispatch import Dispatch
@@ -69,8 +71,10 @@ class Rooms:
         slot = _Patient()
         workplace = _Workplace(bench.clock, bench.apart, slot)
         self.feed = self._feed(early, workplace)
+        self._trusted = trusted_clocks(config.devices, self.ledger)
+        ages = Ages(self.feed, bench.wall, trusted=self._trusted)
         self.dispatch = Dispatch(
-            self.feed, self.ledger, maybeDeferred, self._clock, bench.wall, workplace, slot
+            self.feed, self.ledger, maybeDeferred, self._clock, bench.wall, workplace, slot, ages=ages
         )
         self.receiver = self._receiver(config, published)
         bench.kept = self._push
@@ -119,7 +123,7 @@ class Rooms:
         return Receiver(
             self.journal,
             interpreter,
-            (published, self.feed.publish),
+            (published, self._trusted.publish, self.feed.publish),
             privacy=config.privacy,
             metrics=Metrics(),
             decides=decides,

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from hikrecv.cli.reactions import _trouble
 from hikrecv.errors import HikrecvError
 from hikrecv.journal.ledger import Ledger
 from hikrecv.reactions.status import Status
@@ -133,3 +134,27 @@ def test_an_output_that_does_not_fit_on_its_disk_is_one_sentence(words: list[str
 
     assert ended.returncode == 1
     assert ended.stderr == "hikrecv: the output cannot be written: No space left on device\n"
+
+
+def test_a_clock_is_forgotten_by_its_devices_name(run: Run, state: State) -> None:
+    ledger = Ledger.open(state.ledger)
+    ledger.keep_clocks([(name, '{"offset":12000000}') for name in ("gate", "nvr", "nvr/3", "nvr2")])
+    ledger.close()
+
+    assert (
+        "the clock of nvr is learned"
+        in run("devices", "forget-clock", "nvr", "--state-dir", state.root).stdout
+    )
+
+    ledger = Ledger.read(state.ledger)
+    assert sorted(ledger.clocks()) == ["gate", "nvr2"]
+    ledger.close()
+    again = run("devices", "forget-clock", "nvr", "--state-dir", state.root)
+    assert refused(again) == "nothing was learned of the clock of nvr"
+
+
+def test_the_table_tells_how_many_events_were_too_old() -> None:
+    row = {"name": "door", "state": "waiting", "left_out": {"too old": 12, "cooling down": 3}}
+
+    assert _trouble(row) == "too old: 12"
+    assert _trouble(row | {"last_error": "no"}) == "too old: 12; no"

@@ -107,7 +107,7 @@ def test_what_is_synced_takes_along_what_waits(ledger, path):
 def test_who_never_commits_does_not_fill_the_memory(ledger):
     ledger.add("hq", 0)
     for n in range(2500):
-        ledger.cooled("hq", f"who {n}", NOW)
+        ledger.cooled("hq", f"who {n}", NOW, NOW)
 
     assert len(ledger._grouped) < 1000
 
@@ -196,7 +196,7 @@ def test_a_removed_reaction_is_forgotten_after_a_week(ledger):
 def test_forgetting_keeps_the_marks(ledger, path):
     ledger.add("door", 4)
     ledger.mark("door", "k", NOW)
-    ledger.cooled("door", "who", NOW)
+    ledger.cooled("door", "who", NOW, NOW)
     ledger.dead("door", "word-1-0", "k", 1, 0, "no", 1, NOW)
 
     ledger.forget("door")
@@ -274,9 +274,9 @@ def test_a_terminal_that_asks_again_is_told_the_same(ledger, path):
 
 def test_a_cooldown_is_known_before_and_after_commit(ledger, path):
     assert ledger.last("mail", "device gate") is None
-    ledger.cooled("mail", "device gate", NOW)
+    ledger.cooled("mail", "device gate", NOW, NOW)
     assert ledger.last("mail", "device gate") == NOW
-    ledger.cooled("mail", "device gate", NOW + 0.25)
+    ledger.cooled("mail", "device gate", NOW + 0.25, NOW + 0.25)
     ledger.commit()
 
     again = lose_what_was_not_synced(ledger, path)
@@ -290,7 +290,7 @@ def test_a_cooldown_is_known_before_and_after_commit(ledger, path):
 def test_who_invents_plates_does_not_fill_the_disk():
     ledger = Small.open(":memory:")
     for n in range(40):
-        ledger.cooled("mail", f"plate {n}", NOW + n)
+        ledger.cooled("mail", f"plate {n}", NOW + n, NOW + n)
         ledger.decide(f"key {n}", True, NOW + n)
 
     ledger.prune(NOW + 60)
@@ -304,7 +304,7 @@ def test_half_characters_of_a_device_are_kept_apart(ledger):
     assert ledger.mark("door", "\ud800", NOW)
     assert ledger.mark("door", "\ud801", NOW)
     assert not ledger.mark("door", "\ud800", NOW)
-    ledger.cooled("door", "\ud800", NOW)
+    ledger.cooled("door", "\ud800", NOW, NOW)
     assert ledger.last("door", "\ud800") == NOW
     ledger.commit()
     assert ledger.last("door", "\ud800") == NOW
@@ -401,7 +401,7 @@ def filled(path):
     ledger = Ledger.open(path)
     ledger.add("hq", 7)
     for n in range(500):
-        ledger.cooled("hq", f"device {n}", NOW)
+        ledger.cooled("hq", f"device {n}", NOW, NOW)
     ledger.mark("hq", "k", NOW)
     ledger.close()
     return path
@@ -438,7 +438,7 @@ def test_a_page_that_makes_no_sense_is_found_when_it_is_opened(path):
 def test_a_newer_ledger_is_refused_untouched(tmp_path, path, look):
     filled(path)
     connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("UPDATE version SET version = 2")
+    connection.execute("UPDATE version SET version = 99")
     connection.close()
     before = contents(tmp_path)
 
@@ -756,7 +756,7 @@ class AgainstADict(RuleBasedStateMachine):
 
     @rule(name=names, who=keys, at=st.integers(0, 9))
     def cool(self, name, who, at):
-        self.ledger.cooled(name, who, NOW + at)
+        self.ledger.cooled(name, who, NOW + at, NOW + at)
         self.cooled[name, who] = NOW + at
 
     @rule()

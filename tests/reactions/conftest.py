@@ -67,6 +67,7 @@ class Stage:
             "id": f"word-{seq}-{n}",
             "key": f"{device}/{seq}/{n}",
             "received": moment(self.wall()),
+            "occurred": moment(self.wall()),
             "type": "faceMatch",
             "wire_type": "faceMatch",
             "family": "face-match",
@@ -129,6 +130,7 @@ class Stage:
             self.clock,
             self.wall,
             place,
+            more.pop("ages", None),
         )
         self.feed.changed.append(courier.wake)
         courier.start()

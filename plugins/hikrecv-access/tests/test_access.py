@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -352,6 +352,10 @@ def test_one_device_that_refuses_the_login_keeps_no_other_door_shut(receiver: An
 # -- our own echo ----------------------------------------------------------------------
 
 
+def now(bench: Any) -> datetime:
+    return datetime.fromtimestamp(bench.wall(), timezone.utc)
+
+
 @pytest.fixture
 def answering(receiver: Any) -> Any:
     """A door that is opened whenever it was opened: without care it would never stop."""
@@ -361,10 +365,10 @@ def answering(receiver: Any) -> Any:
 
 
 def test_a_door_is_not_opened_because_it_was_opened(answering: Any, bench: Any, audited: Any) -> None:
-    answering.push(minmoe.verified(WHO, bench.events("access").received, 1))
+    answering.push(minmoe.verified(WHO, now(bench), 1))
     answering.catch_up()
 
-    for message in echoes(bench.device.commands[-1], WHO, bench.events("access").received, serial=50):
+    for message in echoes(bench.device.commands[-1], WHO, now(bench), serial=50):
         answering.push(message)
     answering.catch_up()
 
@@ -388,7 +392,7 @@ def test_a_door_is_not_opened_because_it_was_opened(answering: Any, bench: Any, 
 def test_what_is_an_echo(
     answering: Any, bench: Any, make_event: Any, changes: dict[str, Any], wait: float, is_echo: bool
 ) -> None:
-    answering.push(minmoe.verified(WHO, bench.events("access").received, 1))
+    answering.push(minmoe.verified(WHO, now(bench), 1))
     answering.catch_up()
     context = bench.context(hikrecv_access, unknown="allow")
     plugin = hikrecv_access.Plugin(context)
@@ -405,9 +409,9 @@ def test_two_reactions_do_not_answer_each_other(receiver: Any, bench: Any) -> No
     receiver.start({"a": {**table, "number": 1}, "b": {**table, "number": 1, "when": "access.minor == 21"}})
     receiver.advance(30)
 
-    receiver.push(minmoe.verified(WHO, bench.events("access").received, 1))
+    receiver.push(minmoe.verified(WHO, now(bench), 1))
     receiver.catch_up()
-    receiver.push(minmoe.door(WHO, bench.events("access").received, 2, 21))
+    receiver.push(minmoe.door(WHO, now(bench), 2, 21))
     receiver.catch_up()
 
     assert bench.device.told == ["door 1 open"]
