@@ -190,7 +190,7 @@ class Receiver:
         def idle() -> bool:
             rows = [row for row in self.tell("reactions") if row["name"] != but]
             for row in rows:
-                if row["state"] in ("retrying", "probing"):
+                if row["state"] in ("retrying", "probing", "losing"):
                     self.tell("reactions.resume", name=row["name"])
             # A reaction that has not got its place yet has no lag to show.
             return not any(row.get("lag_events") or row["state"] == "stopped" for row in rows)

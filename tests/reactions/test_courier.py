@@ -179,6 +179,20 @@ def test_what_retention_took_is_counted_and_passed_over(stage: Any) -> None:
     assert courier.status().lost == 2
 
 
+@pytest.mark.parametrize(("first", "lost"), [(3, 0), (4, 1)])
+def test_one_push_that_retention_took_is_one_and_none_is_none(stage: Any, first: int, lost: int) -> None:
+    for seq in range(1, 11):
+        stage.keep(stage.event(seq))
+    stage.feed = stage.new_feed()
+    stage.first = first
+    script = Script()
+
+    courier = stage.courier(stage.reaction(script.plugin()), cursor=2)
+
+    assert script.seen == list(range(first, 11))
+    assert courier.status().lost == lost
+
+
 def test_a_rule_that_fails_leaves_out_the_event_and_costs_nobody_else(stage: Any) -> None:
     script, other = Script(), Script()
     reaction = stage.reaction(script.plugin())
