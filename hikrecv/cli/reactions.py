@@ -88,7 +88,6 @@ def _standing(name: str, plugin: str, place: Place, dead: int, archive: Archive,
         name=name,
         plugin=plugin,
         state="stopped" if place.state == "placed" else place.state,
-        reason=place.suspended or "",
         position=place.cursor,
         lag_events=behind,
         lag_seconds=_waited(archive, place.cursor + 1) if behind else 0.0,
@@ -163,9 +162,11 @@ def _holds(row: dict[str, Any]) -> str:
 def _trouble(row: dict[str, Any]) -> str:
     lost = f"lost {row['lost']} events" if row.get("lost") else ""
     old = row.get("left_out", {}).get("too old")
-    return "; ".join(
-        filter(None, (lost, f"too old: {old}" if old else "", row.get("reason") or row.get("last_error")))
-    )
+    blocked = ""
+    if row.get("kept") and row["state"] != "throttled":
+        blocked = f"blocked the reactor {row['kept']} times, up to {row.get('kept_longest', 0.0):.1f} s"
+    said = (lost, f"too old: {old}" if old else "", row.get("reason") or row.get("last_error"), blocked)
+    return "; ".join(filter(None, said))
 
 
 def _known(ledger: Ledger, name: str, configured: Iterable[str] = ()) -> None:

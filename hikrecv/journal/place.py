@@ -37,7 +37,6 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     cursor: int
     placed: bool = True
     paused: bool = False
-    suspended: str | None = None
     removed_at: float | None = None
     last_success: float | None = None
     last_error: str | None = None
@@ -46,14 +45,12 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     tries: tuple[Try, ...] = ()
 
     @property
-    def state(self) -> Literal["unplaced", "removed", "suspended", "paused", "placed"]:
+    def state(self) -> Literal["unplaced", "removed", "paused", "placed"]:
         """What keeps it from running, the weightiest first; ``placed`` when nothing does."""
         if not self.placed:
             return "unplaced"
         if self.removed_at is not None:
             return "removed"
-        if self.suspended is not None:
-            return "suspended"
         return "paused" if self.paused else "placed"
 
     @property

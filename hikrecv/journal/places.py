@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from .place import LENGTH, Place, Try
+from .place import Place, Try
 from .writer import Writer
 
 _COLUMNS = (
@@ -51,15 +51,8 @@ class Places(Writer):
         self._now(name, msgspec.structs.replace(old, cursor=cursor, placed=True, done=frozenset(), tries=()))
 
     def pause(self, name: str, paused: bool) -> None:
-        """Keep it from running, or let it run again, which lifts a suspension too."""
-        place = self._places[name]
-        suspended = place.suspended if paused else None
-        self._now(name, msgspec.structs.replace(place, paused=paused, suspended=suspended))
-
-    def suspend(self, name: str, reason: str | None) -> None:
-        """Keep it from running for a *reason* that an operator should read; None lifts it."""
-        suspended = None if reason is None else reason[:LENGTH]
-        self._now(name, msgspec.structs.replace(self._places[name], suspended=suspended))
+        """Keep it from running, or let it run again."""
+        self._now(name, msgspec.structs.replace(self._places[name], paused=paused))
 
     def removed(self, name: str, at: float) -> None:
         """It stands in the configuration no more: keep its place for a week, hold nothing for it."""
@@ -122,7 +115,7 @@ def _row(name: str, place: Place) -> tuple[Any, ...]:
         place.cursor,
         place.placed,
         place.paused,
-        place.suspended,
+        None,  # "suspended", of a time when a reaction could be kept from running for ever
         place.removed_at,
         place.last_success,
         place.last_error,
@@ -137,7 +130,6 @@ def _place(row: tuple[Any, ...]) -> Place:
         cursor=row[1],
         placed=bool(row[2]),
         paused=bool(row[3]),
-        suspended=row[4],
         removed_at=row[5],
         last_success=row[6],
         last_error=row[7],

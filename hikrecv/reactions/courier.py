@@ -75,7 +75,8 @@ class Courier:
             reaction, calls, self.book, clock, wall, pace, self._ahead_of, self._ended, self.ages
         )
         self.paused = place.paused
-        self.suspended = place.suspended or ""
+        self.throttled = ""
+        self._throttle: Any = None
         self.handover.story = Story(
             last_success=place.last_success,
             last_error=place.last_error or "",
@@ -135,13 +136,23 @@ class Courier:
 
     def resume(self) -> None:
         """Go on at once, whatever it was waiting for."""
-        self.paused, self.suspended = False, ""
+        self.paused = False
+        self._lift_throttle()
         self.handover.holding.hurry()
         self._nudge.ring()
 
-    def suspend(self, reason: str) -> None:
-        """Hand over nothing more until the operator resumes it."""
-        self.suspended = reason
+    def throttle(self, seconds: float, reason: str) -> None:
+        """Hand over nothing for so long; then it goes on by itself."""
+        self._lift_throttle()
+        self.throttled = reason
+        self._throttle = self._clock.callLater(seconds, self._lift_throttle)
+
+    def _lift_throttle(self) -> None:
+        self.throttled = ""
+        if self._throttle is not None and self._throttle.active():
+            self._throttle.cancel()
+        self._throttle = None
+        self._nudge.ring()
 
     async def stop(self, bound: float) -> None:
         """
@@ -151,6 +162,7 @@ class Courier:
         """
         began = self._phase == "working"
         self._phase = "stopping"
+        self._lift_throttle()
         self._nudge.ring()
         self._news.ring()
         if not await self._within(bound / 2, self._ending()):
@@ -363,7 +375,7 @@ class Courier:
 
     def _free(self) -> bool:
         """Would `_allowed` return at once?"""
-        held = self.paused or self.suspended or self._phase == "stopping"
+        held = self.paused or self.throttled or self._phase == "stopping"
         return not held and self.calls.zombies <= MOST_ZOMBIES
 
     async def _allowed(self) -> None:
@@ -407,8 +419,8 @@ class Courier:
             return self._phase, ""
         if self.paused:
             return "paused", "by the operator"
-        if self.suspended:
-            return "suspended", self.suspended
+        if self.throttled:
+            return "throttled", self.throttled
         if self.calls.zombies > MOST_ZOMBIES:
             return "suspended", f"{self.calls.zombies} calls were given up and never came back"
         if self.book.trouble or self._trouble:

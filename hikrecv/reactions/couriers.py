@@ -101,7 +101,7 @@ class Couriers:
         # Where those were that have no courier at this moment: being exchanged is no reason to lose events.
         self._held: dict[str, int] = {}
         self._dead: dict[str, int] = {}
-        self._lookout = Lookout(slot, clock.seconds, self._suspend)
+        self._lookout = Lookout(slot, clock.seconds, self._throttle)
         self._one_by_one = DeferredLock()
         self._upkeep: Any = None
         self._waking: Any = None
@@ -383,14 +383,11 @@ class Couriers:
     async def _count_dead(self) -> None:
         self._dead = await self._run(self.ledger.dead_counts)
 
-    def _suspend(self, name: str, reason: str) -> None:
-        """An enricher cannot be suspended; it has a breaker of its own."""
-        if (courier := self._couriers.get(name)) is None:
-            return
-        courier.suspend(reason)
-        _log.error("{reaction} is suspended: {reason}", reaction=name, reason=reason)
-        if self.ledger is not None and courier.reaction.carries:
-            self._run(self.ledger.suspend, name, reason).addErrback(_log_failure, "noting a suspension")
+    def _throttle(self, name: str, seconds: float, reason: str) -> None:
+        """An enricher has no courier; it has a breaker of its own."""
+        if (courier := self._couriers.get(name)) is not None:
+            courier.throttle(seconds, reason)
+            _log.error("{reaction} is throttled: {reason}", reaction=name, reason=reason)
 
     def _row(self, name: str, reaction: Reaction) -> Status:
         times, longest = self._lookout.seen(name)

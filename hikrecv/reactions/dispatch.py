@@ -28,7 +28,7 @@ class Dispatch(Couriers):
             await self._run(self.ledger.pause, name, True)
 
     async def resume(self, name: str) -> None:
-        """Let *name* go on, paused or suspended, and without waiting for a back-off."""
+        """Let *name* go on, paused or throttled, and without waiting for a back-off."""
         courier = await self._running(name)
         courier.resume()
         if courier.reaction.carries:

@@ -87,7 +87,7 @@ class Pace(NamedTuple):
     When a hand-over may go on; the waits raise to end it when the reaction is stopped.
 
     :param free: whether `allowed` would return at once.
-    :param allowed: returns as soon as the reaction is neither paused nor suspended.
+    :param allowed: returns as soon as the reaction is neither paused nor throttled.
     :param rest: waits so many seconds, or until somebody is in a hurry.
     """
 

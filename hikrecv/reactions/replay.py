@@ -133,7 +133,7 @@ class Replay:
             why = f"{status.state}: {status.reason}" if status.reason else status.state
             raise HikrecvError(
                 f"{status.name} takes nothing now ({why}), and gets none of the rest; "
-                f"`hikrecv reactions resume {status.name}` lets it go on when it is paused or suspended"
+                f"`hikrecv reactions resume {status.name}` lets it go on when it is paused or throttled"
             )
         handover = self._courier.handover
         if self._careful and not self._dry_run:

@@ -14,6 +14,7 @@ State = Literal[
     "probing",
     "holding",
     "paused",
+    "throttled",
     "suspended",
     "blocked",
     "holding",
@@ -47,7 +48,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     :param held_bytes: what it holds back of the journal, in sealed segments.
     :param held_most: how much that may become before it loses the oldest, or pushes are refused.
     :param zombies: calls that were given up and still run.
-    :param kept: how often it kept the reactor, and the longest time in seconds.
+    :param kept: how often it blocked the reactor, and the longest time in seconds.
     """
 
     name: str

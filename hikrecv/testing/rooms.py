@@ -166,7 +166,7 @@ class _OneByOne(Threads):
 
 
 class _Patient(Slot):
-    """A test may be slow because the machine is; nobody is suspended for it."""
+    """A test may be slow because the machine is; nobody is throttled for it."""
 
     def run(self, name: str, function: Callable[..., T], *arguments: Any) -> T:
         return function(*arguments)

@@ -77,6 +77,16 @@ def hikrecv_event(event):
     while time.monotonic() < end:
         sum(range(1000))
 """
+COMPUTES_A_LITTLE = """
+import time
+from hikrecv import hookimpl
+
+@hookimpl
+async def hikrecv_event(event):
+    end = time.thread_time() + 0.03
+    while time.thread_time() < end:
+        sum(range(1000))
+"""
 CRASHES = """
 import os
 from hikrecv import hookimpl
@@ -139,26 +149,43 @@ def test_none_of_them_costs_reception_or_the_others_anything_much(new_receiver) 
     assert fleet.acknowledged <= set(receiver.kept().values())
 
 
+def test_nobody_is_blamed_for_what_others_compute(new_receiver) -> None:
+    burning = {f"burns{number}": BURNS for number in range(4)}
+    tables = "".join(f'[reactions.{name}]\nplugin = "{name}"\n' for name in burning)
+    receiver = new_receiver(
+        f'{tables}[reactions.light]\nplugin = "light"\n', plugins={**burning, "light": COMPUTES_A_LITTLE}
+    ).start()
+
+    with Fleet(4, pace=0.02) as fleet:
+        fleet.start(receiver.port)
+        until(lambda: receiver.reaction("light").get("done", 0) >= 60, "it has done sixty", 40)
+        light = receiver.reaction("light")
+
+    assert light.get("kept", 0) == 0
+    assert light["state"] != "throttled"
+    assert "blocked the reactor" not in receiver.log
+
+
 def _has_tried(receiver, name: str) -> bool:
     row = receiver.reaction(name)
     return bool(row.get("last_error") or row.get("done"))
 
 
-def test_who_blocks_the_reactor_is_named_within_a_second_or_so_and_suspended(new_receiver) -> None:
+def test_who_blocks_the_reactor_is_named_within_a_second_or_so_and_throttled(new_receiver) -> None:
     blocks = '[reactions.good]\nplugin = "noting"\n[reactions.blocker]\nplugin = "blocks"\n'
     receiver = new_receiver(blocks, plugins={"noting": NOTING, "blocks": BLOCKS}).start()
 
     with Fleet(4, pace=0.02) as fleet:
         fleet.start(receiver.port)
-        until(lambda: receiver.reaction("blocker")["state"] == "suspended", "it is suspended", 20)
+        until(lambda: receiver.reaction("blocker")["state"] == "throttled", "it is throttled", 20)
         fleet.wait_for(50)
-        suspended = receiver.reaction("blocker")
+        throttled = receiver.reaction("blocker")
     receiver.wait_until_idle(but="blocker")
 
-    named = re.search(r"blocker has kept everybody waiting for (\d+) ms, at (.*)", receiver.log)
+    named = re.search(r"blocker has blocked the reactor for (\d+) ms, asleep in a call at (.*)", receiver.log)
     assert named is not None
     assert int(named[1]) < 1000
     assert named[2] == "blocks.py:7 in hikrecv_event"
-    assert "hikrecv reactions resume blocker" in suspended["reason"]
+    assert "write its hook as a plain `def`" in throttled["reason"]
     assert set(fleet.answers) == {200}
     assert len(noted(receiver, "good")) == receiver.tell("status")["journal"]["durable"]

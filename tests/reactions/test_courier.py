@@ -362,15 +362,15 @@ def test_resuming_does_not_wait_for_the_back_off(stage: Any) -> None:
     assert len(script.seen) == 4
 
 
-def test_a_suspended_reaction_says_why(stage: Any) -> None:
+def test_a_throttled_reaction_says_why_and_goes_on_by_itself(stage: Any) -> None:
     script = Script()
     courier = stage.courier(stage.reaction(script.plugin()), cursor=0)
 
-    courier.suspend("it kept the reactor")
+    courier.throttle(20.0, "it blocked the reactor")
     stage.publish_many(1)
 
     assert script.seen == []
-    assert (courier.status().state, courier.status().reason) == ("suspended", "it kept the reactor")
+    assert (courier.status().state, courier.status().reason) == ("throttled", "it blocked the reactor")
 
 
 def test_calls_that_never_come_back_suspend_a_reaction_until_they_do(stage: Any) -> None:

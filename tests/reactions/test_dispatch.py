@@ -251,22 +251,21 @@ def test_what_hangs_fails_or_is_slow_costs_the_others_nothing(house: House) -> N
     ]
 
 
-def test_a_reaction_that_keeps_the_reactor_is_counted_and_then_suspended(house: House) -> None:
+def test_a_reaction_that_keeps_the_reactor_is_counted_and_then_throttled(house: House) -> None:
     house.start(house.reactions("slow", "good"))
 
     for kept in (0.2, 0.3, 0.15):
-        house.stage.slot.kept("slow", kept)
+        house.stage.slot.long(("slow", 0.0, 0.0), kept)
 
     row = house.row("slow")
-    assert (row.state, row.kept, row.kept_longest) == ("suspended", 3, 0.3)
+    assert (row.state, row.kept, row.kept_longest) == ("throttled", 3, 0.3)
     assert "isolate = true" in row.reason
-    assert house.stage.ledger.places()["slow"].suspended == row.reason
     house.stage.publish_many(1)
     assert house.notes.seen == [("good", 1)]
 
-    house.do(house.dispatch.resume("slow"))
-    assert house.notes.of("slow") == [1]
-    assert house.stage.ledger.places()["slow"].suspended is None
+    house.stage.clock.advance(10)
+    assert house.notes.of("slow") == [1], "by itself"
+    assert house.row("slow").state == "waiting"
 
 
 def test_stopping_is_bounded_whatever_a_hook_does(house: House) -> None:
