@@ -137,9 +137,8 @@ class Courier:
     def resume(self) -> None:
         """Go on at once, whatever it was waiting for."""
         self.paused = False
-        self._lift_throttle()
         self.handover.holding.hurry()
-        self._nudge.ring()
+        self._lift_throttle()
 
     def throttle(self, seconds: float, reason: str) -> None:
         """Hand over nothing for so long; then it goes on by itself."""

@@ -371,6 +371,9 @@ def test_a_throttled_reaction_says_why_and_goes_on_by_itself(stage: Any) -> None
 
     assert script.seen == []
     assert (courier.status().state, courier.status().reason) == ("throttled", "it blocked the reactor")
+    stage.clock.advance(20)
+    assert script.seen == [1]
+    assert courier.status().state == "waiting"
 
 
 def test_calls_that_never_come_back_suspend_a_reaction_until_they_do(stage: Any) -> None:
