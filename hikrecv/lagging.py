@@ -40,9 +40,9 @@ class Lagging:
             self._said.pop(gone, None)
             self._losing.pop(gone, None)
 
-    def loses(self, loser: Loser, held: Held | None) -> None:
-        """These events are gone before the reaction had them."""
-        name, count = loser.reaction, loser.last - loser.first + 1
+    def loses(self, loser: Loser, held: Held | None, count: int) -> None:
+        """These events are gone before the reaction had them: *count* numbers of those that it names."""
+        name = loser.reaction
         self.lost[name] = self.lost.get(name, 0) + count
         if held is None or held.hold.released:
             _log.warn(

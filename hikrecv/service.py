@@ -166,6 +166,7 @@ class ReceiverService(Service):
             reactor,
             last=storage.journal.durable,
             first=lambda: storage.journal.first,
+            kept=storage.journal.kept,
             enrichment=enrichment,
         )
         self.clocks = trusted_clocks(parts.config.devices, storage.ledger)

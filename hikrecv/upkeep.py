@@ -115,8 +115,10 @@ class Upkeep:
             for loser in done.losers:
                 # What it has had from memory meanwhile is not lost to it.
                 needs = held[loser.reaction].hold.seq if loser.reaction in held else 0
-                if (first := max(loser.first, needs)) <= loser.last:
-                    self.lagging.loses(Loser(loser.reaction, first, loser.last), held.get(loser.reaction))
+                first = max(loser.first, needs)
+                if count := self._journal.kept(first, loser.last):
+                    lost = Loser(loser.reaction, first, loser.last)
+                    self.lagging.loses(lost, held.get(loser.reaction), count)
         first, before = self._journal.first, self._first
         if first != before:
             self._first = first

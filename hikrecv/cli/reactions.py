@@ -83,7 +83,7 @@ def _stopped(state: State, config_file: str | None) -> list[dict[str, Any]]:
 
 def _standing(name: str, plugin: str, place: Place, dead: int, archive: Archive, hold: Hold | None) -> Status:
     """The same fields as a running receiver's, as far as they are written down."""
-    behind = max(archive.journal.last - place.cursor, 0) if place.placed else 0
+    behind = archive.journal.kept(place.cursor + 1, archive.journal.last) if place.placed else 0
     return Status(
         name=name,
         plugin=plugin,

@@ -86,6 +86,7 @@ class Committer:
         try:
             count = self._scribe.write(group)
         except JournalFull as error:
+            self._scribe.refuse(group)
             return self._refuse(group, error)
         except Exception as error:
             self.broken = _broken(error)

@@ -207,6 +207,7 @@ class Journal:
         if self._closed is not None:
             return Appended(self._last, fail(_CLOSED))
         if self._queued_bytes > MOST_QUEUED:
+            self._committer.put(partial(self._scribe.refused.add, self._last, self._last))
             return Appended(self._last, fail(JournalFull("the disk does not keep up with the devices")))
         durable: Deferred[None] = Deferred()
         size = record_size(len(head), len(body))
@@ -261,6 +262,10 @@ class Journal:
     def durable(self) -> int:
         """The highest number that is on disk."""
         return self._scribe.mark.seq
+
+    def kept(self, first: int, last: int) -> int:
+        """How many of these numbers were not refused for want of room; some may be gone again."""
+        return self._scribe.refused.kept(first, last)
 
     def read(self, seq: int) -> Entry:
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,10 +19,16 @@ from .store import Store, contents
 # Behind it in the same file stands the begin: the number from which on everything should be there.  It moves
 # when a segment is retired, and is synced before that is done: whatever is missing above it was lost.
 
+# Behind that stand the numbers that were refused for want of room, so that they are not taken for lost ones.
+
 BEGIN_AT = 64
+REFUSED_AT = 128
 _FIELDS = struct.Struct("<8sQQQ")
 _SUM = struct.Struct("<Q")
 _MAGIC = b"hikmark\1"
+_REFUSED = struct.Struct("<8sQ")
+_REFUSED_MAGIC = b"hikrefs\1"
+_RANGE = struct.Struct("<QQ")
 _BEGIN = struct.Struct("<8sQ")
 _BEGIN_MAGIC = b"hikbegn\1"
 
@@ -68,3 +75,20 @@ def read_begin(store: Store, path: Path) -> int:
     if digest(data[: _BEGIN.size]) != _SUM.unpack_from(data, _BEGIN.size)[0]:
         return 0
     return int(_BEGIN.unpack_from(data)[1])
+
+
+def pack_refused(ranges: Sequence[tuple[int, int]]) -> bytes:
+    """The bytes at `REFUSED_AT` that say which numbers were given and never kept."""
+    fields = _REFUSED.pack(_REFUSED_MAGIC, len(ranges)) + b"".join(_RANGE.pack(*each) for each in ranges)
+    return fields + _SUM.pack(digest(fields))
+
+
+def read_refused(store: Store, path: Path) -> tuple[tuple[int, int], ...]:
+    """Those numbers, as ranges; none when it is not known."""
+    data = (contents(store, path) or b"")[REFUSED_AT:]
+    if len(data) < _REFUSED.size or not data.startswith(_REFUSED_MAGIC):
+        return ()
+    end = _REFUSED.size + _RANGE.size * int(_REFUSED.unpack_from(data)[1])
+    if len(data) < end + _SUM.size or digest(data[:end]) != _SUM.unpack_from(data, end)[0]:
+        return ()
+    return tuple(_RANGE.iter_unpack(data[_REFUSED.size : end]))

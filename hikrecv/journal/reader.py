@@ -10,8 +10,9 @@ import msgspec
 
 from ..errors import StateError
 from .damages import refuse
-from .mark import Mark, read_begin, read_mark
+from .mark import Mark, read_begin, read_mark, read_refused
 from .record import Damaged, Entry, Note
+from .refused import Refused, between
 from .segment import DATA, Segment, Window, header_at
 from .state import Layout, check_format, read_word
 from .store import Store
@@ -90,6 +91,11 @@ class JournalReader:
             self.view = msgspec.structs.replace(self.view, indexes=indexes)
         if not self._passed or mark.seq >= self._passed[-1][0]:
             self._passed.append((mark.seq + 1, mark.end))
+
+    def kept(self, first: int, last: int) -> int:
+        """How many of these numbers were not refused for want of room; some may be gone again."""
+        known = read_refused(self._store, self._layout.mark)
+        return Refused([*known, *between(self.view.segments)]).kept(first, last)
 
     def items(self, start: int, stop: int | None = None) -> Iterator[Entry | Note | Damaged]:
         """As :meth:`View.items`, of what there was at the last look.  :raises Gone: as it does."""

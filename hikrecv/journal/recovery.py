@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
-from .mark import BEGIN_AT, Mark, pack_begin, read_begin, read_mark
+from .mark import BEGIN_AT, REFUSED_AT, Mark, pack_begin, pack_refused, read_begin, read_mark, read_refused
 from .quarantine import keep_copy
 from .record import Damaged
+from .refused import Range, Refused, between
 from .segment import Segment, Window, write_seal
 from .state import Layout, new_word, prepare, read_word, write_word
 from .store import Store
@@ -37,6 +40,7 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     :param used: segments with records, oldest first.
     :param tail: the end of the last one, when it is written on; None to begin another.
     :param last: the highest number that must not be given again.
+    :param refused: numbers below it that were given and never kept.
     """
 
     word: str
@@ -47,6 +51,7 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     last: int
     mark: Mark
     report: Report
+    refused: tuple[Range, ...] = ()
 
 
 def recover(store: Store, layout: Layout, acknowledged: int = 0) -> Recovered:
@@ -67,6 +72,7 @@ class _Recovery:
         self._acknowledged = max(acknowledged, self._mark.seq if self._mark else 0)
         self._used = list(found.used)
         self._damages: list[Damaged] = []
+        self._between: list[Range] = []
 
     def run(self) -> Recovered:
         self._sweep()
@@ -77,6 +83,8 @@ class _Recovery:
             for _ in keep_copy(self._store, self._layout, damaged):
                 pass
         word, reason = self._word(tail, last)
+        self._between += tail.refused if tail else ()
+        refused = self._refused(last)
         cut = tail.cut if tail else 0
         if tail is not None:
             self._write_again(self._used[-1], tail)
@@ -90,8 +98,9 @@ class _Recovery:
             generation=self._found.generation,
             tail=tail,
             last=last,
-            mark=self._write_mark(tail, last),
+            mark=self._write_mark(tail, last, refused),
             report=Report(cut, tuple(self._damages), reason),
+            refused=refused,
         )
 
     def _sweep(self) -> None:
@@ -122,6 +131,7 @@ class _Recovery:
             if not self._used[place].end:
                 tail = self._examine(self._used[place], following.previous)
                 self._damages += tail.damages
+                self._between += tail.refused
                 self._seal(place, tail)
         self._damages += (*missing_before(self._used, self._begin), *missing(self._used))
 
@@ -153,6 +163,11 @@ class _Recovery:
             reason = "acknowledged records are missing at the end of the journal"
             self._damages.append(Damaged(last + 1, self._acknowledged, reason))
         return max(last, self._acknowledged)
+
+    def _refused(self, last: int) -> tuple[Range, ...]:
+        """What was written down, and what the records say; above *last* numbers are given again."""
+        known = Refused([*read_refused(self._store, self._layout.mark), *between(self._used), *self._between])
+        return tuple((begin, min(end, last)) for begin, end in known.ranges if begin <= last)
 
     def _word(self, tail: Tail | None, last: int) -> tuple[str, str]:
         """The word to go on with, on disk before it is used, and why it is a new one if it is."""
@@ -202,7 +217,7 @@ class _Recovery:
         if self._layout.mark.name not in self._store.names(self._layout.journal):
             self._store.close(self._store.create(self._layout.mark, 0))
 
-    def _write_mark(self, tail: Tail | None, last: int) -> Mark:
+    def _write_mark(self, tail: Tail | None, last: int, refused: Sequence[Range]) -> Mark:
         segment = self._used[-1] if self._used else None
         mark = (
             Mark(segment.generation, tail.end if tail else segment.end, last) if segment else Mark(seq=last)
@@ -213,6 +228,7 @@ class _Recovery:
             begin = self._begin or (self._used[0].previous if self._used else last) + 1
             self._store.write(fd, [pack_begin(begin)], BEGIN_AT)
             self._store.write(fd, [mark.pack()], 0)
+            self._store.write(fd, [pack_refused(refused)], REFUSED_AT)
             self._store.sync(fd)
         finally:
             self._store.close(fd)

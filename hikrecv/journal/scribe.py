@@ -13,10 +13,11 @@ from twisted.internet.defer import Deferred
 
 from ..errors import JournalFull
 from .holds import Hold
-from .mark import BEGIN_AT, Mark, pack_begin
+from .mark import BEGIN_AT, REFUSED_AT, Mark, pack_begin, pack_refused
 from .pool import DiskFull, Pool
 from .record import PADS, frame
 from .recovery import Recovered
+from .refused import Refused
 from .retention import Loser, Retained, Rules, may_go, newest_of_oldest, refuse_to_lose
 from .room import SMALLEST
 from .segment import DATA, PAGE, STEP, Index, Segment, index_size, segment_size, write_seal
@@ -69,6 +70,7 @@ class Scribe:
     :ivar holds: what the reactions still need, from any thread; before it is known nothing goes.
     :ivar full: why nothing can be kept, or "".
     :ivar tight: why the oldest go although there is budget left, or "".
+    :ivar refused: numbers that were given and never kept; to be asked from any thread.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Scribe:
         self.chores: deque[Iterator[None]] = deque()
         self.holds: Mapping[str, Hold] | None = None
         self._losers: dict[str, Loser] = {}
+        self.refused = Refused(recovered.refused)
         self._mark_fd = store.open(layout.mark, write=True)
         self._active = self._reopen(recovered)
         self.chores.append(self._prepare_ahead())
@@ -160,9 +163,16 @@ class Scribe:
         active.end, active.newest, self._last = batch.end, batch.newest, batch.last
         self._move_mark(Mark(active.segment.generation, batch.end, batch.last))
 
+    def refuse(self, group: Sequence[Waiting]) -> None:
+        """Their numbers are never given again; that is written down with the next mark."""
+        for item in group:
+            self.refused.add(item.seq, item.seq)
+
     def _move_mark(self, mark: Mark) -> None:
         try:
             self._store.write(self._mark_fd, [mark.pack()], 0)
+            if self.refused.news:
+                self._store.write(self._mark_fd, [pack_refused(self.refused.told())], REFUSED_AT)
         except OSError as error:
             if error.errno not in NO_ROOM:  # an old mark is true, too
                 raise

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from .record import SEAL, Damaged, Header
+from .refused import Range, within
 from .segment import DATA, STEP, Hole, Index, Record, Segment, Window, walk
 
 # A crash leaves at its end at most one group that was being written, in any state: whole, torn, or with a
@@ -24,6 +25,7 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
 
     :param end: where the next record would go.
     :param last: the last number that was kept, or lost after it had been acknowledged.
+    :param refused: numbers between its records that were never kept.
     :param cut: bytes behind `end` that held records nobody was promised.
     """
 
@@ -33,6 +35,7 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
     newest: int
     damages: tuple[Damaged, ...]
     cut: int
+    refused: tuple[Range, ...] = ()
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -78,6 +81,7 @@ class _Judge:
         self._end, self._last, self._newest = DATA, segment.previous, 0
         self._index: list[tuple[int, int]] = []
         self._damages: list[Damaged] = []
+        self._refused: list[Range] = []
         self._hole: tuple[int, int] | None = None
 
     def judge(self, pieces: tuple[Piece, ...]) -> Tail:
@@ -96,6 +100,7 @@ class _Judge:
             index=tuple(self._index),
             newest=self._newest,
             damages=tuple(self._damages),
+            refused=tuple(self._refused),
             cut=max((piece.end - self._end for piece in rest if piece.header), default=0),
         )
 
@@ -117,6 +122,7 @@ class _Judge:
             self._hole = (self._hole or (piece.start,))[0], piece.end
 
     def _keep(self, piece: Piece, header: Header) -> None:
+        self._refused += within([(header.previous, header.seq)])
         self._last = header.seq
         self._newest = max(self._newest, header.at)
         if not self._index or piece.start - self._index[-1][1] >= STEP:

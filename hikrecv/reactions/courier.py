@@ -335,10 +335,12 @@ class Courier:
     def _count_lost(self) -> None:
         """Retention went past us: what is gone is gone, but never silently."""
         first = self._feed.first
-        gone = first - 1 - self.order.read_to
-        if gone > 0:
+        if first - 1 <= self.order.read_to:
+            return
+        gone = self._feed.kept(self.order.read_to + 1, first - 1)
+        self.order.read(first - 1)
+        if gone:
             self._lost += gone
-            self.order.read(first - 1)
             _log.error(
                 "{reaction} has lost {count} pushes: the journal gave them up before it had read them; "
                 "it goes on at {seq}",
@@ -435,7 +437,7 @@ class Courier:
 
     def _behind(self) -> int:
         """Pushes that are kept and not done."""
-        return max(0, self._feed.last - max(self.order.cursor, self._feed.first - 1))
+        return self._feed.kept(max(self.order.cursor + 1, self._feed.first), self._feed.last)
 
     def _lag(self) -> float:
         if self.order.cursor >= self._feed.last:

@@ -34,6 +34,7 @@ class Feed:
     :param in_thread: calls a function where blocking does no harm (`deferToThreadPool`).
     :param last: the seq of the newest push that was durable at start.
     :param first: gives the oldest seq that the journal still keeps.
+    :param kept: how many seqs from one to another were pushes, and not refused for want of room.
     :ivar last: the newest seq that was published.
     :ivar born: what `last` was at start; events up to it were there before this life.
     :ivar changed: called without arguments after each :meth:`publish`.
@@ -47,6 +48,7 @@ class Feed:
         *,
         last: int = 0,
         first: Callable[[], int] = lambda: 1,
+        kept: Callable[[int, int], int] = lambda first, last: max(last - first + 1, 0),
         enrichment: Enrichment | None = None,
         most_bytes: int = CACHE_BYTES,
     ) -> None:
@@ -55,6 +57,7 @@ class Feed:
         self.enrichment = enrichment or Enrichment((), _nobody, clock.seconds)
         self._slices = Slices(open_at, in_thread, self.enrichment)
         self._first = first
+        self.kept = kept
         self._clock = clock
         self._most_bytes = most_bytes
         # Everything published after `_floor` is in `_seqs` and `_entries`, from `_head` on.

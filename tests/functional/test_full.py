@@ -78,6 +78,18 @@ def test_what_is_larger_than_the_budget_is_answered_503_and_the_next_is_kept(new
     assert kept.status == 200
     assert len(receiver.kept()) == 1
     assert "an event could not be kept and was answered 503" in receiver.log
+    # What was refused was never the reaction's: neither lost nor waited for, now and afterwards.
+    until(lambda: receiver.reaction("stuck")["state"] == "retrying", "the one that was kept is tried")
+    assert (receiver.reaction("stuck")["lag_events"], receiver.reaction("stuck")["lost"]) == (1, 0)
+    assert "lost" not in receiver.log
+    receiver.kill()
+    receiver.start()
+    until(lambda: receiver.reaction("stuck")["state"] == "retrying", "it is tried again")
+    assert (receiver.reaction("stuck")["lag_events"], receiver.reaction("stuck")["lost"]) == (1, 0)
+    receiver.stop()
+    assert "lost" not in receiver.log
+    assert "ALARM" not in receiver.log
+    assert "1 record" in receiver.command_on_state("verify")
 
 
 DISK = """

@@ -287,9 +287,9 @@ def test_each_loss_is_counted_to_the_event_and_the_reaction_is_losing_until_it_h
     filled_by_segments(keeper, lagging, 2)
     held = keeper.holding.held()["hq"]
 
-    lagging.loses(Loser("hq", 7, 7), held)
+    lagging.loses(Loser("hq", 7, 7), held, 1)
     one = dict(lagging.lost)
-    lagging.loses(Loser("hq", 8, 10), held)
+    lagging.loses(Loser("hq", 8, 10), held, 3)
     lagging.look(keeper.holding.held())
     losing = lagging.losing("hq")
     keeper.holding.follow({"hq": keeper.desk.journal.durable + 1}, {})
