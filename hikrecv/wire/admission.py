@@ -6,8 +6,9 @@ import hmac
 import os
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal, Protocol
+from typing import Literal, NoReturn, Protocol
 
 from ..config import DeviceTable, Listen
 from ..errors import ConfigError, Refused
@@ -19,7 +20,11 @@ from .rate import Rate
 Scheme = Literal["basic", "digest"]
 
 CHALLENGES = 3
-"""How often in a minute one address is asked for its password before it is refused (see `Admission`)."""
+"""How often in a minute one address may give a wrong password before it is refused (see `Admission`)."""
+ASKED = 1024
+"""How many addresses that gave no password are remembered."""
+PATIENCE = 60.0
+"""Seconds in which an address that gives no password at all is only asked for it."""
 
 
 class Asked(Protocol):
@@ -58,10 +63,13 @@ class Admission:
     The rules of one listener; all that are configured must be met.
 
     It looks at the head only, so that nobody uploads a picture to be refused.
-    A device without credentials repeats its request as long as it is answered
-    401, about once a second: after three challenges a minute it is refused like
-    anybody else (`deny`).  One good login begins the count anew, and so does
-    the next minute, so that a device whose password was corrected gets in.
+    Three wrong passwords in a minute, and an address is refused like anybody
+    else (`deny`).  A first request without a password is none, however many
+    come at once, and neither is an old nonce.  But a device that has no
+    password repeats its request as long as it is answered 401, about once a
+    second: when it was asked for a minute and never tried one, three challenges
+    a minute have to do.  One good login begins the counts anew, and so does the
+    next minute, so that a device whose password was corrected gets in.
 
     :param deny: ``403``, or ``drop``: a :class:`Refused` with status 200, "take it and throw it away".
     :param proxies: addresses that speak for many: no limits by address, and no trust because of it.
@@ -90,7 +98,9 @@ class Admission:
         self._known = frozenset(known)
         self._status = 200 if deny == "drop" else 403
         self._digest = Digest(key or os.urandom(32), now)
-        self._asked = Rate(CHALLENGES, 60, now)
+        self._wrong, self._asked = Rate(CHALLENGES, 60, now), Rate(CHALLENGES, 60, now)
+        self._silent: OrderedDict[str, float] = OrderedDict()
+        self._now = now
         self._standings: dict[str, Trust | None] = {}
 
     @classmethod
@@ -187,14 +197,27 @@ class Admission:
 
     def _log_in(self, head: Asked, ip: str, schemes: frozenset[Scheme], users: Users) -> None:
         value = next((value for name, value in head.headers if name.lower() == b"authorization"), None)
-        verdict = "wrong" if value is None else self._judge(value, head, schemes, users)
+        if value is None:
+            self._ask(ip, schemes)
+        self._silent.pop(ip, None)
+        verdict = self._judge(value, head, schemes, users)
         if verdict == "good":
-            self._asked.forget(ip)
+            self._wrong.forget(ip)
             return
-        missing = "it did not log in" if value is None else "its user or password is wrong"
-        if self._asked.take(ip) is None and not within(ip, self._proxies):
-            raise Refused(self._status, f"{missing}; set user and password in the device")
-        raise Challenge(missing, self._challenge(schemes, stale=verdict == "stale"))
+        reason = "its user or password is wrong"
+        if verdict == "wrong" and self._wrong.take(ip) is None and not within(ip, self._proxies):
+            raise Refused(self._status, f"{reason}; set user and password in the device")
+        raise Challenge(reason, self._challenge(schemes, stale=verdict == "stale"))
+
+    def _ask(self, ip: str, schemes: frozenset[Scheme]) -> NoReturn:
+        now = self._now()
+        since = self._silent.setdefault(ip, now)
+        if len(self._silent) > ASKED:
+            self._silent.popitem(last=False)
+        deaf = now - since > PATIENCE and not within(ip, self._proxies)
+        if deaf and self._asked.take(ip) is None:
+            raise Refused(self._status, "it did not log in; set user and password in the device")
+        raise Challenge("it did not log in", self._challenge(schemes, stale=False))
 
     def _judge(self, value: bytes, head: Asked, schemes: frozenset[Scheme], users: Users) -> Verdict:
         if value[:5].lower() == b"basic":

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 from functional_harness import Receiver, until
+from twisted.internet.defer import ensureDeferred, gatherResults
 from twisted.internet.threads import deferToThread
 
 from hikrecv.device.agents import Agents
@@ -145,13 +146,35 @@ def test_a_device_logs_in_with_basic_and_its_password_is_kept_nowhere(new_receiv
     assert b"s3cret" not in kept
 
 
-def test_a_device_without_a_password_is_not_asked_for_ever(new_receiver) -> None:
-    receiver = new_receiver(f"{HERE}{DIGEST}").start()
+def test_who_gives_a_wrong_password_is_not_asked_for_ever_and_who_gives_none_is(new_receiver) -> None:
+    receiver = new_receiver(f'{HERE}login = "basic"\nuser = "cam"\npassword = "s3cret"\n').start()
     port = receiver.port
+    pair = b64encode(b"cam:wrong").decode()
 
-    statuses = [answer(port, request()) for _ in range(6)]
+    wrong = [answer(port, request("/", f"Authorization: Basic {pair}")) for _ in range(6)]
+    none = [answer(port, request()) for _ in range(6)]
 
-    assert statuses == [401, 401, 401, 403, 403, 403]
+    assert (wrong, none) == ([401, 401, 401, 403, 403, 403], [401] * 6)
+
+
+@pytest_twisted.ensureDeferred
+async def test_ten_first_requests_at_once_with_the_right_digest_password_are_all_kept(new_receiver) -> None:
+    from twisted.internet import reactor
+
+    receiver = new_receiver(f"{HERE}{DIGEST}")
+    await deferToThread(receiver.start)
+    url = f"http://127.0.0.1:{await deferToThread(lambda: receiver.port)}/"
+    agents = Agents(reactor)
+    # Each is a client of its own: none knows a nonce before.
+    clients = [Exchange(DigestAgent(agents(), url, "cam", "s3cret"), reactor) for _ in range(10)]
+    headers = {"Content-Type": EVENT.content_type}
+    asked = [ensureDeferred(each.request("POST", url, data=EVENT.body, headers=headers)) for each in clients]
+    try:
+        codes = [answer.code for answer in await gatherResults(asked)]
+    finally:
+        await agents.close()
+
+    assert codes == [200] * 10
 
 
 def test_one_device_has_a_login_of_its_own(new_receiver) -> None:

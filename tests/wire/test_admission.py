@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from twisted.internet.task import Clock
 from hikrecv.config import DeviceTable, Listen, Login, Network, Secret
 from hikrecv.errors import ConfigError, Refused
 from hikrecv.wire.admission import Admission, Challenge
+from hikrecv.wire.login import ha1, md5
 
 
 class Head(NamedTuple):
@@ -22,6 +24,15 @@ class Head(NamedTuple):
 def login(user: str, password: str, target: bytes = b"/") -> Head:
     value = b"Basic " + b64encode(f"{user}:{password}".encode())
     return Head(target, ((b"authorization", value),))
+
+
+def digest_answer(challenge: bytes, count: int = 1) -> Head:
+    """What a device answers that knows the password `p` of `u`."""
+    nonce = re.search(rb'nonce="([^"]+)"', challenge)[1]
+    nc = b"%08x" % count
+    response = md5(ha1("u", "p"), nonce, nc, b"c", b"auth", md5(b"POST", b"/"))
+    value = b'Digest username="u", realm="hikrecv", nonce="%s", uri="/", response="%s"' % (nonce, response)
+    return Head(headers=((b"Authorization", value + b', qop=auth, nc=%s, cnonce="c"' % nc),))
 
 
 def listen(**more) -> Listen:
@@ -128,17 +139,56 @@ def test_a_device_without_password_is_not_asked_for_ever():
     clock = Clock()
     admission = Admission.from_config(listen(login="digest", user="u", password="p"), now=clock.seconds)
 
+    assert [status(admission, Head(), "10.0.0.9") for _ in range(6)] == [401] * 6
+    clock.advance(61)
     assert [status(admission, Head(), "10.0.0.9") for _ in range(6)] == [401, 401, 401, 403, 403, 403]
     assert status(admission, Head(), "10.0.0.8") == 401
     clock.advance(60)
     assert status(admission, Head(), "10.0.0.9") == 401
 
 
+def test_only_wrong_passwords_count():
+    clock = Clock()
+    admission = Admission.from_config(listen(login="basic", user="u", password="p"), now=clock.seconds)
+    wrong = login("u", "x")
+
+    assert [status(admission, wrong, "10.0.0.9") for _ in range(5)] == [401, 401, 401, 403, 403]
+    assert status(admission, Head(), "10.0.0.9") == 401
+    assert status(admission, login("u", "p"), "10.0.0.9") == "login"
+    assert status(admission, wrong, "10.0.0.9") == 401
+
+
+def test_ten_first_requests_at_once_with_the_right_password_are_all_let_in():
+    clock = Clock()
+    admission = Admission.from_config(listen(login="digest", user="u", password="p"), now=clock.seconds)
+    answers = []
+    for _ in range(10):
+        with pytest.raises(Challenge) as challenge:
+            admission.check(Head(), "10.0.0.9")
+        answers.append(digest_answer(challenge.value.lines[0]))
+
+    assert [status(admission, answer, "10.0.0.9") for answer in answers] == ["login"] * 10
+    # The same once more, as a device does that keeps its nonce and begins its count again.
+    assert [status(admission, answer, "10.0.0.9") for answer in answers] == [401] * 10
+    assert status(admission, digest_answer(challenge.value.lines[0], 2), "10.0.0.9") == "login"
+
+
+def test_a_device_that_answers_what_it_is_asked_is_asked_for_ever():
+    clock = Clock()
+    admission = Admission.from_config(listen(login="digest", user="u", password="p"), now=clock.seconds)
+
+    for _ in range(300):  # Connection: close, so each event is sent twice
+        with pytest.raises(Challenge) as challenge:
+            admission.check(Head(), "10.0.0.9")
+        assert status(admission, digest_answer(challenge.value.lines[0]), "10.0.0.9") == "login"
+        clock.advance(1)
+
+
 def test_a_good_login_begins_the_count_anew():
     admission = Admission.from_config(listen(login="basic", user="u", password="p"))
 
     for _ in range(10):
-        assert status(admission, Head(), "10.0.0.9") == 401
+        assert status(admission, login("u", "x"), "10.0.0.9") == 401
         assert status(admission, login("u", "p"), "10.0.0.9") == "login"
 
 
@@ -146,7 +196,7 @@ def test_behind_a_proxy_everybody_is_asked():
     proxies = (Network("10.0.0.9"),)
     admission = Admission.from_config(listen(login="basic", user="u", password="p", proxies=proxies))
 
-    assert {status(admission, Head(), "10.0.0.9") for _ in range(9)} == {401}
+    assert {status(admission, login("u", "x"), "10.0.0.9") for _ in range(9)} == {401}
 
 
 def test_what_is_denied_can_be_dropped():
