@@ -62,7 +62,8 @@ class Holding:
         self._layout, self._store = Layout(root), store or Store()
         self._journal, self._in_thread, self._seconds = journal, in_thread, seconds
         self._found = self._written = found
-        self._next = float("-inf")
+        self._next = self._look_again = float("-inf")
+        self._nearly_full = False
         self._writing = False
         self._trouble = ""
         if found is None:
@@ -158,6 +159,27 @@ class Holding:
             name: Held(each, journal.held_bytes(each.seq), most[each.hold])
             for name, each in self.holds.items()
         }
+
+    def nearly_full(self) -> bool:
+        """
+        Whether a tenth of ``[journal] max`` is left until pushes are refused for a ``hold = "always"``.
+
+        That tenth is for known devices.  To be asked with every push: it is looked at once a second.
+        """
+        now = self._seconds()
+        if now >= self._look_again:
+            self._look_again = now + 1
+            self._nearly_full = self._reaches_the_end()
+        return self._nearly_full
+
+    def _reaches_the_end(self) -> bool:
+        if not any(each.hold == "always" and not each.released for each in self.holds.values()):
+            return False
+        aside = self._journal.status().budget // 10
+        return any(
+            each.hold.hold == "always" and not each.hold.released and each.bytes + aside >= each.most.bytes
+            for each in self.held().values()
+        )
 
     def close(self) -> None:
         """Let go of the files; nothing else may be called after it."""

@@ -23,12 +23,17 @@ class Anomaly(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-class Peer(msgspec.Struct, frozen=True):
-    """Who really sent it: the other end of the connection, and its standing."""
+class Peer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    Who really sent it: the other end of the connection, and its standing.
+
+    :param login: the ``[devices.<name>]`` whose own `push_login` it knew, or "".
+    """
 
     ip: str
     port: int
     trust: Trust
+    login: str = ""
 
 
 class Push(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,6 +49,7 @@ from .reactions.slices import branch
 from .reactions.status import TROUBLED, Status
 from .reactions.watchdog import Slot
 from .receiver import Receiver
+from .sharing import SharesFile
 from .silence import Silence
 from .state import State
 from .storage import Storage, named
@@ -206,6 +207,10 @@ class ReceiverService(Service):
         )
         self.watch_clock.start()
         self.upkeep.start()
+        budget = self.listeners.budget
+        budget.nearly_full = storage.holding.nearly_full
+        self.sharing = SharesFile(self.state.shares, budget.shares, reactor, storage.in_ledger)
+        self.sharing.start()
         self.silence = Silence(reactor, self.indexer, self.receiver.receive)
         self.silence.start()
         _started(self.dispatch.start(parts.reactions, begins))
@@ -222,6 +227,7 @@ class ReceiverService(Service):
             return
         self._catch(("SIGINT", "SIGTERM"), self._on_impatience)
         await self._step("requests under way", self.listeners.stopService)
+        self.sharing.stop()
         self.greeting.stop()
         self.upkeep.stop()
         self.watch_clock.stop()

@@ -51,6 +51,11 @@ class State(msgspec.Struct, frozen=True):
         return self.root / "control.sock"
 
     @property
+    def shares(self) -> Path:
+        """What the less known senders have added to the journal lately."""
+        return self.root / "shares"
+
+    @property
     def devices(self) -> Path:
         """The ``[devices]`` that the receiver last ran with, without their logins."""
         return self.root / "devices.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -48,6 +48,8 @@ class Url(Secret):
     """
 
 
+_MAPPED = 96
+"""Bits before the IPv4 address in ``::ffff:10.0.0.5``."""
 LONGEST = 1000 * 365 * 86400.0
 """Seconds of the longest span: a thousand years; `inf` and `nan` are none."""
 LARGEST = 2**63 - 1
@@ -105,10 +107,33 @@ def _size(value: object) -> Bytes:
 
 
 def _network(value: str) -> Network:
+    if "%" in value:
+        raise ValueError(f"{shown(value)} names a zone, and zones are not compared; write it without")
     try:
-        return Network(ip_network(value, strict=False))
+        net = ip_network(value, strict=False)
     except ValueError:
         raise ValueError(f'{shown(value)} is not an address or a network such as "10.0.0.0/8"') from None
+    if isinstance(net, IPv6Network) and net.network_address.ipv4_mapped and net.prefixlen >= _MAPPED:
+        # An IPv4 device is always called by its IPv4 address here, so the other spelling would never match.
+        return Network(IPv4Network((net.network_address.ipv4_mapped, net.prefixlen - _MAPPED)))
+    return Network(net)
+
+
+def plain(ip: str) -> str:
+    """
+    An address in its one spelling: without zone and brackets, and IPv4 as such.
+
+    A listener on ``::`` sees IPv4 devices as ``::ffff:10.0.0.5``: without this a device would have two
+    names, and an allow-list would not match.
+    """
+    if ":" not in ip:
+        return ip
+    try:
+        address = ip_address(ip.strip("[]").partition("%")[0])
+    except ValueError:
+        return ip
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)
 
 
 def _zone(value: str) -> Zone:

@@ -73,6 +73,10 @@ def test_every_example_line_is_a_valid_configuration(tmp_path: Path, monkeypatch
         ('[devices.gate]\nzone = "Mars/Olympus"', "devices.gate.zone"),
         ('[devices.gate]\nlogin = { user = "x" }', "devices.gate.login"),
         ('[[listen]]\nallow = ["10.0.0.0/8", "nowhere"]', "listen[0].allow[1]"),
+        (
+            '[[listen]]\nallow = ["fe80::1%eth0"]',
+            "names a zone, and zones are not compared",
+        ),
         ('[reactions.hq]\nurl = "x"', "reactions.hq"),
         ("state_dir = 3", "state_dir"),
         ('[devices.gate.login]\nuser="x"\npassword="env:NOT_SET_ANYWHERE"', "NOT_SET_ANYWHERE"),
@@ -102,6 +106,23 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
 
     assert parsed.state_dir == str(tmp_path / "state")
     assert parsed.plugin_dirs == (str(tmp_path / "mine"),)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:10.0.0.5", "10.0.0.5/32"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+        ("::/0", "::/0"),
+        ("10.0.0.5/8", "10.0.0.0/8"),
+        ("FD00::1/16", "fd00::/16"),
+    ],
+)
+def test_a_network_has_one_spelling_which_is_that_of_its_devices(written: str, read: str) -> None:
+    parsed = config.parse(f'[[listen]]\nallow = ["{written}"]\nproxies = ["{written}"]')
+
+    assert parsed.listen[0].allow == parsed.listen[0].proxies == (read,)
 
 
 @given(st.text())

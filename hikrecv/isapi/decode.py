@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hikrecv.config import DeviceTable
-from hikrecv.push import Anomaly, Push
+from hikrecv.push import Anomaly, Peer, Push
 
 from . import envelope
 from .budget import Budget, Clock, OverBudget
@@ -81,7 +81,7 @@ class Decoder:
     def _decode(self, push: Push, seq: int) -> tuple[Event, ...]:
         budget = Budget(clock=self._clock)
         contents = Contents(push, self._limits, budget)
-        peer = plain_address(push.peer.ip)
+        peer = push.peer
         documents = contents.documents or [_without_document(contents)]
         read_so_far: list[tuple[Reading, Found, str]] = []
         behind = len(documents)
@@ -104,9 +104,9 @@ class Decoder:
         odd = contents.anomalies
         return tuple([self._event(push, seq, *each, odd) for each in read_so_far])
 
-    def _reading(self, doc: Fields, said: envelope.Said, n: int, gallery: Gallery, peer: str) -> Reading:
+    def _reading(self, doc: Fields, said: envelope.Said, n: int, gallery: Gallery, peer: Peer) -> Reading:
         claim = claim_of(doc)
-        zone = self._known.zone(self._known.find(claim.mac, claim.serial, peer))
+        zone = self._known.zone(self._known.find(claim.mac, claim.serial, plain_address(peer.ip), peer.login))
         reading = Reading(doc, said.kind, n, gallery, claim, zone)
         reading.happened(doc.get("datetime"))
         read(reading)
@@ -124,7 +124,10 @@ class Decoder:
         self, push: Push, seq: int, reading: Reading, found: Found, wire: str, odd: tuple[Anomaly, ...]
     ) -> Event:
         doc, kind = reading.doc, reading.kind
-        who = self._known.identity(reading.claim, plain_address(push.peer.ip), reading.name, reading.serial)
+        peer = push.peer
+        who = self._known.identity(
+            reading.claim, plain_address(peer.ip), reading.name, reading.serial, peer.login
+        )
         fresh: Freshness = "resent" if is_resent(take_flags(doc)) else "live"
         time = envelope.on_its_clock(reading.occurred, doc)
         odd += (*found.anomalies, *reading.anomalies)

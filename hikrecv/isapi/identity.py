@@ -67,7 +67,8 @@ class Known:
     """
     The devices of the config.
 
-    A table with an `address` matches only what comes from that address, and of
+    Whoever logged in by the `push_login` of a table is that device.  A table with
+    an `address` matches only what comes from that address, and of
     several tables with one address the one whose `mac` or `serial` the document
     names.  So a stranger cannot become `gate` by writing its MAC into a body.  A
     table without `address` matches by `mac` or `serial` alone: the operator chose
@@ -82,7 +83,7 @@ class Known:
         self._by_claim: dict[str, str] = {}
         self._macs: dict[str, str | None] = {}
         self._zones: dict[str, tzinfo | None] = {}
-        self._identities: dict[tuple[Claim, str, str | None, str | None], Identity] = {}
+        self._identities: dict[tuple[Claim, str, str | None, str | None, str], Identity] = {}
         for name, table in devices.items():
             mac = self._macs[name] = mac_of(table.mac)
             self._zones[name] = zone_of(table.zone)
@@ -94,10 +95,12 @@ class Known:
             if table.serial is not None:
                 self._by_claim.setdefault(table.serial, name)
 
-    def find(self, mac: str | None, serial: str | None, peer: str) -> str | None:
-        """The name of the device's table, or None."""
+    def find(self, mac: str | None, serial: str | None, peer: str, login: str = "") -> str | None:
+        """The name of the device's table, or None; *login* is the one whose password it knew."""
         if not self._tables:
             return None
+        if login in self._tables and self._agrees(login, mac, serial):
+            return login
         here = [name for name in self._by_address.get(peer, ()) if self._agrees(name, mac, serial)]
         exact = [name for name in here if self._names(name, mac, serial)]
         if exact or len(here) == 1:
@@ -121,7 +124,9 @@ class Known:
         """What that device's clock is set to."""
         return None if name is None else self._zones[name]
 
-    def identity(self, claim: Claim, peer: str, said_name: str | None, said_serial: str | None) -> Identity:
+    def identity(
+        self, claim: Claim, peer: str, said_name: str | None, said_serial: str | None, login: str = ""
+    ) -> Identity:
         """
         Who it is, and through which channel.
 
@@ -129,7 +134,7 @@ class Known:
         :param said_serial: likewise its serial.
         """
         # A device says the same about itself in each of its events.
-        asked = (claim, peer, said_name, said_serial)
+        asked = (claim, peer, said_name, said_serial, login)
         found = self._identities.get(asked)
         if found is None:
             found = self._identity(*asked)
@@ -138,8 +143,10 @@ class Known:
             self._identities[asked] = found
         return found
 
-    def _identity(self, claim: Claim, peer: str, said_name: str | None, said_serial: str | None) -> Identity:
-        name = self.find(claim.mac, claim.serial, peer)
+    def _identity(
+        self, claim: Claim, peer: str, said_name: str | None, said_serial: str | None, login: str
+    ) -> Identity:
+        name = self.find(claim.mac, claim.serial, peer, login)
         table = None if name is None else self._tables[name]
         channel, beyond = _channel(claim, {} if table is None else table.channels)
         unit = name or self._own_id(claim.mac, said_serial, peer)

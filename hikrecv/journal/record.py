@@ -109,6 +109,7 @@ class _Head(msgspec.Struct, frozen=True, array_like=True):
     version: str
     headers: tuple[tuple[bytes, bytes], ...]
     anomalies: tuple[tuple[str, str], ...]
+    login: str = ""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -126,9 +127,11 @@ def push_head(push: Push) -> bytes:
     """A push without its body.  Text that is no Unicode (it comes from devices) is made harmless."""
     peer = push.peer
     anomalies = [(anomaly.name, anomaly.detail) for anomaly in push.anomalies] if push.anomalies else ()
-    fields = (
+    fields: tuple[Any, ...] = (
         peer.ip, peer.port, peer.trust, push.method, push.target, push.version, push.headers, anomalies
     )  # fmt: skip
+    if peer.login:  # else it is left out: that is how all records were before there was one
+        fields = (*fields, peer.login)
     try:
         return _encode(fields)
     except UnicodeEncodeError:
@@ -193,7 +196,7 @@ def decode(header: Header, head: bytes, body: bytes, word: str) -> Entry | Note 
 def _push(received: int, head: _Head, body: bytes) -> Push:
     return Push(
         received=received,
-        peer=Peer(head.ip, head.port, head.trust),
+        peer=Peer(head.ip, head.port, head.trust, head.login),
         method=head.method,
         target=head.target,
         version=head.version,

@@ -9,6 +9,7 @@ from typing import get_args
 from hikrecv.config import Common
 from hikrecv.errors import ConfigError
 from hikrecv.isapi.event import Event, Family
+from hikrecv.senders import Bound
 
 from .rule import Rule
 from .schedule import Open, compile_schedule, zone_of
@@ -16,6 +17,7 @@ from .schedule import Open, compile_schedule, zone_of
 FAMILIES = frozenset(get_args(Family))
 QUIET = frozenset({"heartbeat", "test"})
 """What a reaction gets only when it asks for it."""
+NOBODY = Bound()
 _TELLING = frozenset({"family", "type", "wire_type"})
 
 
@@ -24,8 +26,8 @@ class Filter:
     Says of each event whether the reaction wants it; made by :func:`compile_filter`.
 
     :param families: those that are wanted at all.
-    :param acts: only live events of admitted senders, from devices of `named`.
-    :param named: the names in ``[devices]``.
+    :param acts: only live events of known devices.
+    :param bound: the devices that are known by their own address or login.
     """
 
     def __init__(
@@ -36,7 +38,7 @@ class Filter:
         opens: Open | None,
         *,
         acts: bool = False,
-        named: Collection[str] = (),
+        bound: Bound = NOBODY,
     ) -> None:
         self._families = frozenset(families)
         self._rule = rule
@@ -44,7 +46,7 @@ class Filter:
         self._skips_duplicates = common.duplicates == "skip"
         self._first_only = common.repeats == "first"
         self._acts = acts
-        self._named = frozenset(named)
+        self._bound = bound
 
     def __call__(self, event: Event) -> bool:
         """Is *event* wanted?  Cheap questions first."""
@@ -58,17 +60,15 @@ class Filter:
         )
 
     def trusts(self, event: Event) -> bool:
-        """May a door be opened for it: live, from an admitted sender, from a device that is named?"""
+        """May a door be opened for it: live, from a device that proved to be the one it says?"""
+        if event.freshness != "live" or event.peer.trust == "none":
+            return False
         device = event.device.id
-        return (
-            event.freshness == "live"
-            and event.peer.trust != "none"
-            and (device in self._named or device.partition("/")[0] in self._named)
-        )
+        return self._bound.has(device, event.peer) or self._bound.has(device.partition("/")[0], event.peer)
 
 
 def compile_filter(
-    common: Common, path: str, *, acts: bool = False, named: Collection[str] = ()
+    common: Common, path: str, *, acts: bool = False, bound: Bound = NOBODY
 ) -> tuple[Filter | None, list[ConfigError]]:
     """
     The filter of a reaction's common keys, or everything that is wrong with them.
@@ -93,7 +93,7 @@ def compile_filter(
     families = common.families or (
         FAMILIES if rule is not None and rule.names & _TELLING else FAMILIES - QUIET
     )
-    return None if errors else Filter(common, families, rule, opens, acts=acts, named=named), errors
+    return None if errors else Filter(common, families, rule, opens, acts=acts, bound=bound), errors
 
 
 def _unknown(family: str, path: str) -> ConfigError:

@@ -10,6 +10,7 @@ from typing import Any
 from hikrecv.config import Common, Config, Cooldown, Seconds
 from hikrecv.errors import BrokenPlugin, ConfigError, PluginError
 from hikrecv.isapi.event import Event
+from hikrecv.senders import bound_devices
 
 from . import cooldown as cooldowns
 from .context import Context, Services
@@ -140,7 +141,7 @@ def _build_one(
     errors += wrong
     if common is None:
         return None, errors
-    wanted, wrong = compile_filter(common, path, acts=plugin.acts, named=config.devices)
+    wanted, wrong = compile_filter(common, path, acts=plugin.acts, bound=bound_devices(config))
     errors += wrong + table_errors(name, common, plugin, config)
     if wanted is None or errors:
         return None, errors

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hikrecv.config import Common, Config, Listen
 from hikrecv.errors import ConfigError
+from hikrecv.senders import bound_devices, everybody, is_open, proxies_let_in
 
 from .plugins import Plugin
 
@@ -84,21 +85,27 @@ def remote_check_errors(
 
 
 def _trust_errors(path: str, why: str, config: Config) -> list[ConfigError]:
-    """What acts must know its senders: no open listener, and devices that have names."""
-    errors = [
-        ConfigError(f"{why}, and anybody may send to {each.endpoint}; give it allow, token or login", path)
-        for each in config.listen
-        if is_open(each)
-    ]
-    if not config.devices:
-        errors.append(ConfigError(f"{why} only for devices with a name; write [devices.<name>]", path))
+    """What acts must know its senders: no open listener, and devices that can prove who they are."""
+    errors = [ConfigError(f"{why}, and {_who(each)}", path) for each in config.listen if is_open(each)]
+    if not bound_devices(config):
+        errors.append(
+            ConfigError(
+                f"{why} only for devices that are known by their own address or login; write "
+                "[devices.<name>] with an address that is no proxy's, or with a push_login",
+                path,
+            )
+        )
     return errors
 
 
-def is_open(listen: Listen) -> bool:
-    """May anybody send there?  An `allow` for every address is none."""
-    everywhere = any(network.endswith("/0") for network in listen.allow)
-    return listen.token is None and listen.login == "none" and (not listen.allow or everywhere)
+def _who(listen: Listen) -> str:
+    behind = [] if not listen.allow or everybody(listen.allow) else proxies_let_in(listen)
+    if behind:
+        return (
+            f"anybody behind the proxy {behind[0]} may send to {listen.endpoint}; give it token or login, or "
+            "take the proxy out of allow"
+        )
+    return f"anybody may send to {listen.endpoint}; give it allow, token or login"
 
 
 def _is_place(start: str | int) -> bool:

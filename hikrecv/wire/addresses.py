@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from twisted.internet.address import IPv4Address as Internet4
 from twisted.internet.address import IPv6Address as Internet6
+
+from ..units import plain as plain
 
 LOCAL = "127.0.0.1"
 """What stands for a peer without an address: the other end of a unix socket."""
@@ -23,25 +25,9 @@ def peer_of(address: object) -> tuple[str, int]:
     return LOCAL, 0
 
 
-def plain(ip: str) -> str:
-    """
-    Without scope, and IPv4 as such: a listener on ``::`` sees IPv4 devices as ``::ffff:10.0.0.5``.
-
-    Without this a device would have two names, and an allow-list would not match.
-    """
-    if ":" not in ip:
-        return ip
-    try:
-        address = ip_address(ip.partition("%")[0])
-    except ValueError:
-        return ip
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return str(mapped or address)
-
-
 def is_loopback(ip: str) -> bool:
-    """Whether *ip* is this machine."""
-    return ip.startswith("127.") or ip == "::1"
+    """Whether *ip* is this machine: what a program on it connects from, unless it chooses another address."""
+    return ip in (LOCAL, "::1")
 
 
 def subnet(ip: str) -> str:

@@ -10,11 +10,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NoReturn, Protocol
 
+import msgspec
+
 from ..config import DeviceTable, Listen
 from ..errors import ConfigError, Refused
 from ..push import Trust
-from .addresses import is_loopback, networks, plain, within
-from .login import BASIC_CHALLENGE, Digest, Users, Verdict, check_basic, ha1
+from ..senders import SenderClass
+from .addresses import is_loopback, networks, plain, subnet, within
+from .login import BASIC_CHALLENGE, Digest, Users, Verdict, check_basic, ha1, user_of
 from .rate import Rate
 
 Scheme = Literal["basic", "digest"]
@@ -46,6 +49,37 @@ class Asked(Protocol):
         ...
 
 
+class Sender(msgspec.Struct, frozen=True):
+    """
+    Who sends, as far as it has proved it.
+
+    :param key: whose hour and whose connections these are: its address, or the device that it logged in as.
+    :param net: the /64 of a stranger with an IPv6 address, else "".
+    :param free: no limits for each sender hold: this machine, and proxies, which speak for many.
+    :param login: the ``[devices.<name>]`` whose own login it knew, or "".
+    """
+
+    trust: Trust
+    standing: SenderClass
+    key: str
+    net: str = ""
+    free: bool = False
+    login: str = ""
+
+
+class Logins(msgspec.Struct, frozen=True):
+    """
+    Who may log in, and how.
+
+    :param users: HA1 by user.
+    :param names: the ``[devices]`` whose own login that is, by user.
+    """
+
+    schemes: frozenset[Scheme] = frozenset()
+    users: Users = {}
+    names: Mapping[bytes, str] = {}
+
+
 class Challenge(Refused):
     """
     The sender must say who it is.
@@ -73,7 +107,8 @@ class Admission:
 
     :param deny: ``403``, or ``drop``: a :class:`Refused` with status 200, "take it and throw it away".
     :param proxies: addresses that speak for many: no limits by address, and no trust because of it.
-    :param logins: HA1 by user, for everybody; *own_logins* by address, for that device alone.
+    :param logins: for everybody; *own_logins* by address, for those devices alone.
+    :param known: the addresses of ``[devices]``.
     """
 
     def __init__(
@@ -81,9 +116,8 @@ class Admission:
         *,
         allow: Iterable[str] = (),
         token: str | None = None,
-        scheme: Literal["none", "basic", "digest"] = "none",
-        logins: Users | None = None,
-        own_logins: Mapping[str, tuple[frozenset[Scheme], Users]] | None = None,
+        logins: Logins | None = None,
+        own_logins: Mapping[str, Logins] | None = None,
         known: Iterable[str] = (),
         proxies: Iterable[str] = (),
         deny: Literal["403", "drop"] = "403",
@@ -92,8 +126,7 @@ class Admission:
     ) -> None:
         self._allow, self._proxies = networks(allow), networks(proxies)
         self.token = token.encode() if token else None
-        self._schemes: frozenset[Scheme] = frozenset() if scheme == "none" else frozenset((scheme,))
-        self._logins = logins or {}
+        self._logins = logins or Logins()
         self._own = own_logins or {}
         self._known = frozenset(known)
         self._status = 200 if deny == "drop" else 403
@@ -101,7 +134,8 @@ class Admission:
         self._wrong, self._asked = Rate(CHALLENGES, 60, now), Rate(CHALLENGES, 60, now)
         self._silent: OrderedDict[str, float] = OrderedDict()
         self._now = now
-        self._standings: dict[str, Trust | None] = {}
+        self._doors: dict[str, tuple[Sender, bool]] = {}
+        self._senders: dict[tuple[str, Trust, str], Sender] = {}
 
     @classmethod
     def from_config(
@@ -118,96 +152,119 @@ class Admission:
         :param key: for nonces; None takes a random one.
         :raises ConfigError: when a login is asked for that nobody has.
         """
-        tables = list((devices or {}).values())
-        everybody = _login(listen.user, listen.password)
-        own: dict[str, tuple[frozenset[Scheme], Users]] = {}
-        for table in tables:
+        shared = Logins(
+            frozenset() if listen.login == "none" else frozenset((listen.login,)),
+            _login(listen.user, listen.password),
+        )
+        everybody, own = shared, dict[str, Logins]()
+        for name, table in (devices or {}).items():
             if table.push_login is None:
                 continue
             login = _login(table.push_login.user, table.push_login.password)
             if table.address is None:
-                everybody.update(login)
+                everybody = _together(everybody, shared.schemes, login, name)
             else:
-                own[plain(table.address)] = (_schemes(listen, table), login)
-        _check(listen, anybody=bool(everybody or own))
+                ip = plain(table.address)
+                own[ip] = _together(own.get(ip, Logins()), _schemes(listen, table), login, name)
+        _check(listen, anybody=bool(everybody.users or own))
         return cls(
             allow=listen.allow,
             token=listen.token,
-            scheme=listen.login,
             logins=everybody,
             own_logins=own,
-            known=[plain(table.address) for table in tables if table.address],
+            known=[plain(table.address) for table in (devices or {}).values() if table.address],
             proxies=listen.proxies,
             deny=listen.deny,
             key=key,
             now=now,
         )
 
-    def check(self, head: Asked, ip: str) -> Trust:
+    def check(self, head: Asked, ip: str) -> Sender:
         """
         Judge a request by its *head*.
 
         :raises Challenge: it must log in.
         :raises Refused: 403; or 200 when it is to be thrown away.
         """
-        trust = self._by_address(ip)
+        sender = self._by_address(ip)
         if self.token is not None:
             if not hmac.compare_digest(first_segment(head.target), self.token):
                 raise Refused(
                     self._status, "the secret in the path is missing or wrong; correct the URL in the device"
                 )
-            trust = "token"
-        schemes, users = self._own.get(ip) or (self._schemes, self._logins)
-        if schemes:
-            self._log_in(head, ip, schemes, users)
-            trust = "login"
-        return trust
+            sender = self._proved(sender, ip, "token")
+        logins = self._own.get(ip) or self._logins
+        if logins.schemes:
+            sender = self._proved(sender, ip, "login", self._log_in(head, ip, logins))
+        return sender
 
-    def stranger(self, ip: str) -> Trust:
+    def stranger(self, ip: str) -> Sender:
         """
         The same for something that has no head.
 
         :raises Refused: also when a secret is needed, which it cannot have given.
         """
-        trust = self._by_address(ip)
-        if self.token is not None or self._schemes or ip in self._own:
+        sender = self._by_address(ip)
+        if self.token is not None or self._logins.schemes or ip in self._own:
             raise Refused(self._status, "it gave no secret")
-        return trust
+        return sender
 
-    def free(self, ip: str) -> bool:
-        """Whether limits by address do not hold for *ip*: this machine, and proxies."""
-        return is_loopback(ip) or within(ip, self._proxies)
+    def at_the_door(self, ip: str) -> Sender:
+        """What is known of *ip* before it has said anything."""
+        found = self._doors.get(ip)
+        if found is None:
+            found = self._judged(ip)
+            if len(self._doors) >= 4096:
+                self._doors.clear()
+            self._doors[ip] = found
+        return found[0]
 
-    def _by_address(self, ip: str) -> Trust:
-        if ip not in self._standings:
-            if len(self._standings) >= 4096:
-                self._standings.clear()
-            self._standings[ip] = self._standing(ip)
-        trust = self._standings[ip]
-        if trust is None:
+    def _by_address(self, ip: str) -> Sender:
+        sender = self.at_the_door(ip)
+        if not self._doors[ip][1]:
             raise Refused(
                 self._status, "its address is not in `allow`; add it there, or take it off the network"
             )
-        return trust
+        return sender
 
-    def _standing(self, ip: str) -> Trust | None:
-        if self._allow:
-            return "address" if within(ip, self._allow) else None
-        return "address" if ip in self._known and not within(ip, self._proxies) else "none"
+    def _judged(self, ip: str) -> tuple[Sender, bool]:
+        """Who has that address, and whether it may send."""
+        # A proxy's address is everybody's behind it: it may be let in, and proves nothing.
+        proxy = within(ip, self._proxies)
+        admitted = not self._allow or within(ip, self._allow)
+        standing = SenderClass.STRANGER
+        if admitted and not proxy and (self._allow or ip in self._known):
+            standing = SenderClass.KNOWN if ip in self._known else SenderClass.ADMITTED
+        stranger = standing is SenderClass.STRANGER
+        net = subnet(ip) if stranger and ":" in ip else ""
+        trust: Trust = "none" if stranger else "address"
+        return Sender(trust, standing, ip, net, proxy or is_loopback(ip)), admitted
 
-    def _log_in(self, head: Asked, ip: str, schemes: frozenset[Scheme], users: Users) -> None:
+    def _proved(self, sender: Sender, ip: str, trust: Trust, login: str = "") -> Sender:
+        """The same sender after it gave a secret."""
+        found = self._senders.get((ip, trust, login))
+        if found is None:
+            standing = SenderClass.KNOWN if login else max(sender.standing, SenderClass.ADMITTED)
+            found = Sender(trust, standing, login or ip, "", sender.free and not login, login)
+            if len(self._senders) >= 4096:
+                self._senders.clear()
+            self._senders[ip, trust, login] = found
+        return found
+
+    def _log_in(self, head: Asked, ip: str, logins: Logins) -> str:
+        """The device whose own login it gave, or "" for one that several have."""
         value = next((value for name, value in head.headers if name.lower() == b"authorization"), None)
         if value is None:
-            self._ask(ip, schemes)
+            self._ask(ip, logins.schemes)
         self._silent.pop(ip, None)
-        verdict = self._judge(value, head, schemes, users)
+        verdict = self._judge(value, head, logins)
         if verdict == "good":
             self._wrong.forget(ip)
-            return
+            return logins.names.get(user_of(value), "") if logins.names else ""
         reason = "its user or password is wrong"
         if verdict == "wrong" and self._wrong.take(ip) is None and not within(ip, self._proxies):
             raise Refused(self._status, f"{reason}; set user and password in the device")
-        raise Challenge(reason, self._challenge(schemes, stale=verdict == "stale"))
+        raise Challenge(reason, self._challenge(logins.schemes, stale=verdict == "stale"))
 
     def _ask(self, ip: str, schemes: frozenset[Scheme]) -> NoReturn:
         now = self._now()
@@ -219,15 +276,31 @@ class Admission:
             raise Refused(self._status, "it did not log in; set user and password in the device")
         raise Challenge("it did not log in", self._challenge(schemes, stale=False))
 
-    def _judge(self, value: bytes, head: Asked, schemes: frozenset[Scheme], users: Users) -> Verdict:
+    def _judge(self, value: bytes, head: Asked, logins: Logins) -> Verdict:
         if value[:5].lower() == b"basic":
-            return check_basic(value, users) if "basic" in schemes else "wrong"
-        return self._digest.check(value, head.method, head.target, users) if "digest" in schemes else "wrong"
+            return check_basic(value, logins.users) if "basic" in logins.schemes else "wrong"
+        if "digest" not in logins.schemes:
+            return "wrong"
+        return self._digest.check(value, head.method, head.target, logins.users)
 
     def _challenge(self, schemes: frozenset[Scheme], stale: bool) -> tuple[bytes, ...]:
         # The stronger one first: devices take the first that they know.
         lines = [self._digest.challenge(stale)] if "digest" in schemes else []
         return (*lines, BASIC_CHALLENGE) if "basic" in schemes else tuple(lines)
+
+
+def _together(before: Logins, schemes: frozenset[Scheme], login: Users, name: str) -> Logins:
+    """*before* and the own *login* of one device more."""
+    names = dict(before.names)
+    for user, secret in login.items():
+        if before.users.get(user, secret) != secret:
+            raise ConfigError(
+                f'the user "{user.decode()}" has another password elsewhere; give this device another user',
+                f"devices.{name}.push_login",
+            )
+        # A login that others have, too, does not say who it is.
+        names[user] = "" if user in before.users else name
+    return Logins(before.schemes | schemes, {**before.users, **login}, names)
 
 
 def _check(listen: Listen, anybody: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -18,6 +19,15 @@ from .deadlines import Wheel, spans
 from .intake import Complete, Intake, Receive, looks_complete
 from .usual import Heads
 from .watch import SenderLog, Tally, Watch
+
+FILES_ASIDE = 128
+"""Open files that no connection may take, or an eighth of all if that is less."""
+
+
+def files_for_connections() -> int:
+    """How many open files connections may take together with what the process has open."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return most - min(FILES_ASIDE, most // 8)
 
 
 class PushFactory(ServerFactory):
@@ -63,12 +73,14 @@ class PushFactory(ServerFactory):
         self.heads = Heads()
         self.draining = False
         self._clock = clock
+        self._files = files_for_connections()
         self._open: set[Conversation] = set()
         self._all_gone: list[Deferred[None]] = []
 
     def startFactory(self) -> None:
         """A listener opens."""
         self.draining = False
+        self._files = files_for_connections()
 
     def buildProtocol(self, addr: object) -> Conversation:  # type: ignore[override]  # no Protocol
         """See `IProtocolFactory`."""
@@ -77,20 +89,30 @@ class PushFactory(ServerFactory):
     def let_in(self, connection: Conversation) -> bool:
         """Count *connection*; False when there are too many."""
         intake, ip = self.intake, connection.ip
-        limit = intake.budget.connections.enter(ip, intake.admission.free(ip))
+        limit = intake.budget.connections.enter(connection, self._files_left(connection))
         if limit is None:
             self._open.add(connection)
             return True
         reason = f"its connection was closed: {limit} is reached"
         intake.watch.refused(ip, 0, reason)
-        intake.log.say(ip, "crowd", reason)
+        intake.log.say_once(ip, "crowd", reason)
         return False
+
+    def _files_left(self, connection: Conversation) -> bool:
+        """
+        Whether the process can open many more files beside this connection.
+
+        The system gives the lowest free number, so a high one says that nearly all are used: then
+        the journal, the ledger and the reactions need the rest, and connections are closed at once
+        before `accept` itself fails.
+        """
+        return connection.number < self._files
 
     def left(self, connection: Conversation) -> None:
         """*connection* is gone."""
         self.wheel.forget(connection)
         self._open.discard(connection)
-        self.intake.budget.connections.leave(connection.ip)
+        self.intake.budget.connections.leave(connection)
         if not self._open:
             waiting, self._all_gone = self._all_gone, []
             for one in waiting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from twisted.internet.error import ConnectionDone
@@ -10,15 +11,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import Refused
-from ..push import OK, Answer, Peer, Trust
-from .admission import Challenge
+from ..push import OK, Answer, Peer
+from .admission import Challenge, Sender
 from .advice import ADVICE, NO_TLS
 from .answers import BUSY, CONTINUE, render
 from .closed import is_closed
-from .deadlines import CONTENT_WAIT, body_deadline
+from .deadlines import CONTENT_WAIT
 from .exchange import Exchange, Fate
 from .http1 import Data, End, Foreign, Head, Message, Reader, Refusal
-from .inflight import Share
 from .intake import Busy
 from .line import BODY_READ, FIRST_READ, Line
 from .watch import visible
@@ -53,6 +53,7 @@ class Conversation(Line):
         "_wait",
         "deadline",
         "factory",
+        "sender",
         "slot",
     )
 
@@ -71,6 +72,7 @@ class Conversation(Line):
     def makeConnection(self, transport: ITransport) -> None:
         """It is open."""
         self.opened(transport)
+        self.sender: Sender = self.factory.intake.admission.at_the_door(self.ip)
         self.connectionMade()
 
     def connectionMade(self) -> None:
@@ -79,7 +81,7 @@ class Conversation(Line):
             self._rest()
         else:
             self.state, self.lost = "close", True
-            self.transport.loseConnection()
+            self.close_at_once()
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes have come."""
@@ -195,8 +197,9 @@ class Conversation(Line):
     # -- a request ------------------------------------------------------------------
 
     def _head(self, head: Head) -> None:
+        size = head.length or 0
         try:
-            trust = self.factory.intake.admit(head, self.ip)
+            sender = self.factory.intake.admit(head, self.ip, size)
         except Challenge as challenge:
             self._challenge(head, challenge)
         except Refused as refused:
@@ -205,18 +208,34 @@ class Conversation(Line):
             else:
                 self._refuse(refused)
         else:
-            self._begin(head, trust, "keep")
+            if sender is not self.sender:
+                self.factory.intake.budget.connections.know(self, sender)
+            self._begin(head, sender, "keep", size)
 
-    def _begin(self, head: Head, trust: Trust, fate: Fate) -> None:
-        share = Share(self.factory.intake.budget.in_flight, self._room_found)
-        self._exchange = Exchange(head, trust, fate, share)
+    def _begin(self, head: Head, sender: Sender, fate: Fate, taken: int = 0) -> None:
+        share = self.factory.intake.budget.share(sender, self._room_found)
+        self._exchange = Exchange(head, sender, fate, share, taken)
         if head.expect_continue and fate != "answered" and not self._reader.buffered:
             self.write(CONTINUE)
 
     def _data(self, chunk: bytes) -> None:
         exchange = self._exchange
-        if exchange is not None and exchange.fate == "keep" and not exchange.take(chunk) and not self.lost:
+        if exchange is None or exchange.fate != "keep":
+            return
+        if exchange.size + len(chunk) > exchange.taken and not self._take_more(exchange, len(chunk)):
+            return
+        if not exchange.take(chunk) and not self.lost:
             self.state = "room"
+
+    def _take_more(self, exchange: Exchange, size: int) -> bool:
+        """Of a body that did not announce its length each piece is taken from its sender's hour."""
+        try:
+            self.factory.intake.take_quota(exchange.sender, self.ip, size, pushes=0)
+        except Busy as busy:
+            self._refuse(busy)
+            return False
+        exchange.taken += size
+        return True
 
     def _more(self, chunk: bytes) -> None:
         """The same for what is *inside* a body; its deadline moves to later, so nobody need be told."""
@@ -238,6 +257,7 @@ class Conversation(Line):
         if exchange.fate != "keep":
             self._thrown_away(exchange, end)
         elif not exchange.size and end.complete and self.factory.intake.only_asks(exchange.head):
+            self._give_back(exchange, kept=False)
             self._reply(exchange, OK, end.keep_alive)
         elif end.complete:
             self._keep(exchange, end)
@@ -246,7 +266,8 @@ class Conversation(Line):
 
     def _keep(self, exchange: Exchange, end: End, otherwise: Answer | None = None) -> None:
         intake = self.factory.intake
-        peer = Peer(self.ip, self.port, exchange.trust)
+        sender = exchange.sender
+        peer = Peer(self.ip, self.port, sender.trust, sender.login)
         push = intake.push(exchange.head, peer, exchange.body(), end.anomalies)
         exchange.chunks = []
         self.state = "answer"
@@ -282,9 +303,18 @@ class Conversation(Line):
     ) -> None:
         if isinstance(answer, Failure):
             answer = self.factory.intake.not_kept(answer, self.ip)
-        exchange.share.release()
+        self._give_back(exchange, kept=answer.status < 400)
         if self._exchange is exchange:  # else its time was up and it was told 503
             self._reply(exchange, otherwise if otherwise and answer.status < 400 else answer, keep_alive)
+
+    def _give_back(self, exchange: Exchange, *, kept: bool) -> None:
+        """A request is over: its room, and what was taken from its sender's hour in vain."""
+        exchange.share.release()
+        size = exchange.size if kept else 0
+        if exchange.fate == "keep" and (not kept or size < exchange.taken):
+            budget = self.factory.intake.budget
+            budget.give_back(exchange.sender, exchange.taken - size, pushes=0 if kept else 1)
+            exchange.taken = size
 
     def _reply(self, exchange: Exchange, answer: Answer, keep_alive: bool) -> None:
         head = exchange.head
@@ -319,7 +349,7 @@ class Conversation(Line):
         self._told = 401
         self.factory.intake.watch.answered(401)
         if keep:
-            self._begin(head, "none", "answered")
+            self._begin(head, self.sender, "answered")
         else:
             self.close(linger=True)
 
@@ -328,7 +358,7 @@ class Conversation(Line):
         self.factory.intake.log.say(
             self.ip, "thrown-away", f"told 200, but nothing is kept: {refused.reason}"
         )
-        self._begin(head, "none", "drop")
+        self._begin(head, self.sender, "drop")
 
     def _thrown_away(self, exchange: Exchange, end: End) -> None:
         if exchange.fate == "drop":
@@ -346,7 +376,7 @@ class Conversation(Line):
     def _give_up(self, answer: Answer | None) -> None:
         exchange, self._exchange = self._exchange, None
         if exchange is not None and self.state != "answer":
-            exchange.share.release()
+            self._give_back(exchange, kept=False)
         if answer is not None and (exchange is None or exchange.fate != "answered"):
             self.write(render(answer, keep=False))
             self._told = answer.status
@@ -376,6 +406,32 @@ class Conversation(Line):
         self.close()
 
     # -- the end ------------------------------------------------------------------------
+
+    @property
+    def expendable(self) -> bool:
+        """See :class:`~hikrecv.wire.crowd.Connected`."""
+        return self.state != "answer"
+
+    @property
+    def resting(self) -> float:
+        """See :class:`~hikrecv.wire.crowd.Connected`."""
+        return self._since if self._wait in ("fresh", "idle") else math.inf
+
+    def make_way(self) -> None:
+        """See :class:`~hikrecv.wire.crowd.Connected`; what has come of a request is kept."""
+        intake = self.factory.intake
+        intake.watch.expired(self.ip, "crowd")
+        intake.log.say_once(
+            self.ip, "made-way", "its connection was closed for another one; see limits.connections"
+        )
+        if self.state in ("linger", "close"):
+            self.abort()
+        elif self._wait in ("fresh", "idle"):
+            self.close()
+        else:
+            self.state = "read"  # if it waited for room, there is no need of any now
+            self._no_more(self._wait, self.factory.now())
+            self._advance()
 
     def retire(self) -> None:
         """The receiver is stopping: close now if nothing is under way, else after the answer."""
@@ -415,7 +471,7 @@ class Conversation(Line):
     def _in_time(self, now: float) -> bool:
         """Whether a body is looked at because its sender is silent, and not because its time is up."""
         exchange = self._exchange
-        return exchange is not None and now < body_deadline(self._since, exchange.size, self.factory.limits)
+        return exchange is not None and now < exchange.due(self._since, self._heard, self.factory.limits)
 
     def _no_more(self, wait: str, now: float) -> None:
         silent = wait == "body" and self._in_time(now)

@@ -19,6 +19,8 @@ CONTENT_WAIT = 2.0
 """Seconds for what a device most likely never sends: a body without length, the last line of chunks."""
 DOCUMENT_WAIT = 0.25
 """Seconds of silence after which a body without length is looked at: a whole document is its end."""
+STALLED = 20.0
+"""Seconds in which something more of a body must come."""
 LINGER_TIME = 5.0
 """Seconds in which a refused device may go on sending, so that it sees the answer."""
 CLOSE_TIME = 15.0
@@ -111,17 +113,6 @@ class Wheel:
             one.overdue(now)
         except Exception:  # a bug in one conversation must not cost the others their deadlines
             self._log.failure("a deadline could not be kept")
-
-
-def body_deadline(began: float, size: int, limits: Limits) -> float:
-    """
-    Until when a body may go on, given the *size* that has come so far.
-
-    One rule for both bounds: whoever sends faster than `body_rate` is never
-    late, whoever is slower has `body_time` in all beyond what the rate allows.
-    It is absolute because the size is bounded.
-    """
-    return began + limits.body_time + size / max(1, limits.body_rate)
 
 
 def spans(limits: Limits) -> dict[str, float]:

@@ -11,10 +11,10 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from ..errors import JournalError, Refused
-from ..push import Anomaly, Answer, Peer, Push, Trust
-from .admission import Admission, Asked
+from ..push import Anomaly, Answer, Peer, Push
+from .admission import Admission, Asked, Sender
 from .answers import BUSY, RETRY_AFTER
-from .budget import Budget
+from .budget import HOUR_USED, Budget
 from .messages import RAW_MOST, Foreign
 from .quota import HOUR
 from .rate import Rate
@@ -88,23 +88,31 @@ class Intake:
         self._kept = Rate(UNREADABLE_A_MINUTE, 60, budget.now)
         self._alarmed = Rate(1, HOUR, budget.now)
 
-    def admit(self, head: Asked, ip: str) -> Trust:
+    def admit(self, head: Asked, ip: str, size: int) -> Sender:
         """
-        Judge a request by its *head*.
+        Judge a request by its *head*, and take what it announces from its sender's hour.
 
+        :param size: bytes of the body; 0 when they are not announced.
         :raises Challenge: it must log in.
         :raises Refused: 403, or 200 (to be thrown away).
         :raises Busy: there is no room, or its hour's quota is used up.
         """
-        trust = self.admission.check(head, ip)
-        if self.budget.in_flight.full:
+        sender = self.admission.check(head, ip)
+        self.make_room(sender, ip, size)
+        return sender
+
+    def make_room(self, sender: Sender, ip: str, size: int) -> None:
+        """
+        The second half of :meth:`admit`.
+
+        :raises Busy: there is no room, or its hour's quota is used up.
+        """
+        if self.budget.rooms[sender.standing].full:
             raise Busy("more is being received at once than limits.in_flight allows")
-        self._check_quota(ip, trust)
-        return trust
+        self.take_quota(sender, ip, size)
 
     def push(self, head: Read, peer: Peer, body: bytes, anomalies: tuple[Anomaly, ...]) -> Push:
-        """A request as a value, without its secrets; it is charged to its sender's hour."""
-        self._charge(peer.ip, len(body))
+        """A request as a value, without its secrets."""
         return Push(
             received=self._wall(),
             peer=peer,
@@ -135,15 +143,14 @@ class Intake:
         else a stranger could fill the journal with noise.
         """
         try:
-            trust = self.admission.stranger(ip)
-            self._check_quota(ip, trust)
+            sender = self.admission.stranger(ip)
+            if self._kept.take(ip) is None:
+                return False
+            body = from_raw(raw[:RAW_MOST], self.admission.token)
+            self.take_quota(sender, ip, len(body))
         except Refused:
             return False
-        if self._kept.take(ip) is None:
-            return False
-        body = from_raw(raw[:RAW_MOST], self.admission.token)
-        self._charge(ip, len(body))
-        peer = Peer(ip, port, trust)
+        peer = Peer(ip, port, sender.trust)
         push = Push(
             received=self._wall(),
             peer=peer,
@@ -205,16 +212,20 @@ class Intake:
             self.log.log.failure("{ip}: receiving failed, answered 503", failure=failure, ip=ip)
         return BUSY
 
-    def _charge(self, ip: str, size: int) -> None:
-        if not self.admission.free(ip):
-            self.budget.quota.charge(ip, size)
+    def take_quota(self, sender: Sender, ip: str, size: int, pushes: int = 1) -> None:
+        """
+        Take so much from what *sender* may still send.
 
-    def _check_quota(self, ip: str, trust: Trust) -> None:
-        wait = 0 if self.admission.free(ip) else self.budget.quota.wait(ip, trust)
-        if not wait:
+        :raises Busy: there is not so much left; an alarm says so once an hour.
+        """
+        if self.budget.only_for_known(sender):
+            raise Busy("the journal is nearly full: the rest is for known devices; see `hikrecv reactions`")
+        refused = self.budget.take(sender, size, pushes)
+        if refused is None:
             return
-        reason = "it sent more than an hour's share; see limits.bytes_per_hour and limits.pushes_per_hour"
-        if self._alarmed.take(ip) is not None:
+        reason, wait = refused
+        # The share of a class is one thing to look at, however many senders meet its end.
+        if self._alarmed.take(reason if reason != HOUR_USED else sender.key) is not None:
             self.watch.alarm(ip, reason)
             self.log.say(ip, "alarm", f"ALARM: {reason}", LogLevel.critical)
         raise Busy(reason, wait)

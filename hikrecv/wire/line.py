@@ -68,6 +68,11 @@ class Line:
             self.transport.bufferSize = size  # type: ignore[attr-defined]
 
     @property
+    def number(self) -> int:
+        """The number that the system has given to the connection; 0 when it is not ours to know."""
+        return 0 if self._socket is None else self._socket.fileno()
+
+    @property
     def over(self) -> bool:
         """The peer sends nothing more."""
         return self.ended or self.lost
@@ -117,10 +122,7 @@ class Line:
             self.state = "close"
         elif not linger or self.ended:
             self.state = "close"
-            if self._at_once:
-                tcp.close(self.transport)
-            else:
-                self.transport.loseConnection()
+            self.close_at_once()
         else:
             self.state = "linger"
             # TLS has no half-close, but its own good-bye waits for the peer's.
@@ -128,6 +130,13 @@ class Line:
                 self.transport.loseConnection()
             else:
                 self.transport.loseWriteConnection()  # type: ignore[attr-defined]
+
+    def close_at_once(self) -> None:
+        """Close without waiting for the reactor to come round: in a flood each one is a file less."""
+        if self._at_once:
+            tcp.close(self.transport)
+        else:
+            self.transport.loseConnection()
 
     def abort(self) -> None:
         """Close now, whatever is under way."""

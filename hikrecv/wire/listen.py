@@ -16,7 +16,8 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IOpenSSLServerConnectionCreator, IProtocolFactory
-from twisted.logger import Logger
+from twisted.internet.tcp import Port
+from twisted.logger import ILogObserver, LogEvent, Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
@@ -26,7 +27,7 @@ from .admission import Admission
 from .budget import Budget
 from .connection import PushFactory
 from .intake import Complete, Receive, looks_complete
-from .watch import Watch
+from .watch import SenderLog, Watch
 
 BACKLOG = 4096
 """Connections that the kernel holds ready: after a power cut all devices come at once."""
@@ -112,6 +113,43 @@ class Doorway:
         return self._port
 
 
+@implementer(ILogObserver)
+class Exhaustion:
+    """
+    What a port does when the process has no open files left: it waits, and says so once a minute.
+
+    Twisted closes those that wait with a file that it holds in reserve, logs several lines for each, and
+    comes back at once as long as there are more.  Connections have a bound of their own before that
+    (`PushFactory`), so what used the files up is something else, a reaction's connections for example.
+
+    :param port: an open TCP port.
+    :param pause: seconds in which it accepts nothing; whoever connects waits in the kernel's queue.
+    """
+
+    def __init__(self, port: Any, clock: Any, log: SenderLog, pause: float = 1.0) -> None:
+        self._port, self._clock, self._log, self._pause = port, clock, log, pause
+        self._paused = False
+
+    def __call__(self, event: LogEvent) -> None:
+        """Hear one of the port's own log lines; every one of them is about trouble with `accept`."""
+        if self._paused or event.get("acceptError") == "ECONNABORTED":
+            return
+        self._paused = True
+        self._log.say_once(
+            "accept",
+            "exhausted",
+            "no connection can be accepted, because the process or the system has no open files left; raise "
+            "LimitNOFILE, or see what holds them with lsof",
+        )
+        self._port.stopReading()
+        self._clock.callLater(self._pause, self._resume)
+
+    def _resume(self) -> None:
+        self._paused = False
+        if self._port.connected:
+            self._port.startReading()
+
+
 def _endpoint(text: str) -> str:
     return f"tcp:{text}" if text.isdigit() else text
 
@@ -133,7 +171,8 @@ class Listener(Service):
     def __init__(self, endpoint: str, factory: PushFactory, reactor: Any, drain: float = 5.0) -> None:
         self.endpoint = _endpoint(endpoint)
         self.factory, self._drain = factory, drain
-        self._doorway = Doorway(reactor)
+        self._doorway, self._reactor = Doorway(reactor), reactor
+        self._log = SenderLog()
         self.port: IListeningPort | None = None
 
     def privilegedStartService(self) -> None:
@@ -182,14 +221,19 @@ class Listener(Service):
         except Exception as error:  # endpoints are plugins: they raise what they like
             kind = PortUnavailable if _may_pass(error) else ListenError
             raise kind(_in_words(self.endpoint, error)) from error
-        return results[0]  # type: ignore[no-any-return]
+        port = results[0]
+        if isinstance(port, Port):
+            # The one place where Twisted lets us hear of it; the class's own logger is all ports'.
+            heard = Exhaustion(port, self._reactor, self._log)
+            port._logger = Logger("hikrecv.wire", source=port, observer=heard)
+        return port  # type: ignore[no-any-return]
 
 
 class Listeners(Service):
     """All listeners of a receiver: either all are bound, or none."""
 
-    def __init__(self, listeners: Sequence[Listener]) -> None:
-        self.listeners = tuple(listeners)
+    def __init__(self, listeners: Sequence[Listener], budget: Budget) -> None:
+        self.listeners, self.budget = tuple(listeners), budget
         self._log = Logger(namespace="hikrecv.wire")
 
     def privilegedStartService(self) -> None:
@@ -230,6 +274,7 @@ class Listeners(Service):
             one.endpoint for one in self.listeners
         ]:
             raise ConfigError("other ports need a restart", "listen")
+        self.budget.take_over(config)
         for one, admission, listen in zip(self.listeners, rules, config.listen, strict=True):
             one.factory.intake.admission = admission
             one.factory.mode = listen.mode
@@ -260,7 +305,8 @@ def from_config(
     :param key: secret bytes for login challenges; None takes random ones.
     :raises ConfigError: when a rule of admission cannot work.
     """
-    budget = Budget(config.limits, watch)
+    budget = Budget(config.limits, watch, journal=config.journal)
+    budget.take_over(config)
     made = []
     for listen in config.listen:
         admission = Admission.from_config(listen, config.devices, key=key)
@@ -276,7 +322,7 @@ def from_config(
             complete=complete,
         )
         made.append(Listener(listen.endpoint, factory, reactor))
-    return Listeners(made)
+    return Listeners(made, budget)
 
 
 def where(port: IListeningPort) -> str:

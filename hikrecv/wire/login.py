@@ -55,6 +55,13 @@ def check_basic(value: bytes, users: Users) -> Verdict:
     return "good" if hmac.compare_digest(given, users.get(user, _NOBODY)) and colon else "wrong"
 
 
+def user_of(value: bytes) -> bytes:
+    """The user that a good Authorization header names, in either scheme."""
+    if value[:5].lower() == b"basic":
+        return b64decode(value[5:].strip()).partition(b":")[0]
+    return (_fields(value) or {}).get(b"username", b"")
+
+
 # -- Digest -----------------------------------------------------------------
 
 _FIELD = re.compile(rb'\s*([A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))\s*(?:,|$)')

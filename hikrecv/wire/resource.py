@@ -18,10 +18,9 @@ from ..config import Limits
 from ..errors import Refused
 from ..push import OK, Answer, Peer
 from .addresses import peer_of
-from .admission import Admission, Challenge
+from .admission import Admission, Challenge, Sender
 from .answers import BUSY
 from .budget import Budget
-from .inflight import Share
 from .intake import Busy, Complete, Intake, Receive, looks_complete
 from .watch import SenderLog, Tally, Watch
 
@@ -95,19 +94,21 @@ class PushResource:
         asked = _asked(request)
         ip, port = peer_of(request.getClientAddress())
         try:
-            trust = self.intake.admit(asked, ip)
+            sender = self.intake.admission.check(asked, ip)
+            body = b"" if request.content is None else request.content.read()
+            if not body and self.intake.only_asks(asked):
+                return self._say(request, OK)
+            if len(body) > self.limits.body:
+                raise Refused(413, "its body is longer than limits.body")
+            self.intake.make_room(sender, ip, len(body))
         except Refused as refused:
             return self._refuse(request, refused, ip)
-        body = b"" if request.content is None else request.content.read()
-        if len(body) > self.limits.body:
-            return self._refuse(request, Refused(413, "its body is longer than limits.body"), ip)
-        if not body and self.intake.only_asks(asked):
-            return self._say(request, OK)
-        self._keep(request, asked, Peer(ip, port, trust), body)
+        self._keep(request, asked, sender, Peer(ip, port, sender.trust, sender.login), body)
         return NOT_DONE_YET
 
-    def _keep(self, request: Request, asked: Asked, peer: Peer, body: bytes) -> None:
-        share = Share(self.intake.budget.in_flight, lambda: None)
+    def _keep(self, request: Request, asked: Asked, sender: Sender, peer: Peer, body: bytes) -> None:
+        budget = self.intake.budget
+        share = budget.share(sender, lambda: None)
         share.add(len(body), 0)
         left: list[Failure] = []
         request.notifyFinish().addErrback(left.append)
@@ -121,6 +122,8 @@ class PushResource:
 
         def kept(answer: Answer) -> None:
             share.release()
+            if answer.status >= 400:
+                budget.give_back(sender, len(body), pushes=1)
             if late.active():
                 late.cancel()
                 tell(answer)

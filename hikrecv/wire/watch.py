@@ -156,6 +156,14 @@ class SenderLog:
         more = f" ({missed} more like this in the meantime)" if missed else ""
         self.log.emit(level, "{ip}: {sentence}{more}", ip=ip, sentence=sentence, more=more, kind=kind)
 
+    def say_once(self, ip: str, kind: str, sentence: str) -> None:
+        """The same once a minute for all addresses together: *ip* is the first of them."""
+        missed = self._each.take((kind, ""))
+        if missed is None:
+            return
+        more = f" ({missed} more like this in the meantime)" if missed else ""
+        self.log.warn("{ip}: {sentence}{more}", ip=ip, sentence=sentence, more=more, kind=kind)
+
     def bug(self, failure: Failure) -> None:
         """Something went wrong that no device should be able to cause."""
         self.log.failure("a bug in the receiver", failure=failure)

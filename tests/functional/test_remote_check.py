@@ -54,6 +54,7 @@ TABLES = """
 endpoint = "tcp:0:interface=127.0.0.1"
 token = "Secret1234"
 [devices.door]
+address = "127.0.0.1"
 mac = "ac:cb:51:00:00:01"
 """
 

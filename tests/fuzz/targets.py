@@ -217,7 +217,7 @@ class Desk:
     def _check(self, wire: Wire, data: bytes) -> None:
         assert not self.troubles, self.troubles[0]
         assert self.budget.connections.open == 0
-        assert self.budget.in_flight.held == self.budget.in_flight.promised == 0
+        assert self.budget.total.held == self.budget.rooms[0].promised == 0
         told = [int(status) for status in _STATUS.findall(wire.value())]
         assert STATUSES.issuperset(told), told
         assert told.count(200) <= len(self.pushes) + len(_QUESTION.findall(data))

@@ -27,6 +27,7 @@ from hikrecv.journal.segment import (
     unpack,
     walk,
 )
+from hikrecv.push import Peer
 
 STAMP = Stamp(7, 0x1234_5678_9ABC_DEF0)
 SEGMENT = Segment(generation=7, size=65_536, salt=STAMP.salt, word="quartz42", first=5, previous=4)
@@ -57,8 +58,9 @@ def test_records_are_read_as_they_were_written(bodies: list[bytes]) -> None:
     assert found(records(*bodies)) == list(enumerate(bodies, 1))
 
 
-def test_a_push_comes_back_as_it_was() -> None:
-    given_push = push(b"body", at=1.5, method="PUT", version="1.0")
+@pytest.mark.parametrize("peer", [Peer("10.0.0.9", 4711, "token"), Peer("10.0.0.9", 1, "login", "gate")])
+def test_a_push_comes_back_as_it_was(peer: Peer) -> None:
+    given_push = push(b"body", at=1.5, method="PUT", version="1.0", peer=peer)
     data = records(b"body")
     record = next(iter(walk(window(data), STAMP, 0, len(data))))
     assert isinstance(record, Record)

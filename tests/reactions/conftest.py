@@ -26,6 +26,7 @@ from hikrecv.reactions.plugins import Plugin
 from hikrecv.reactions.reaction import Reaction
 from hikrecv.reactions.threads import Threads
 from hikrecv.reactions.watchdog import Slot
+from hikrecv.senders import Bound
 
 START = 1_800_000_000.0
 """The wall clock when a stage is set up."""
@@ -33,6 +34,10 @@ START = 1_800_000_000.0
 
 def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+BOUND = Bound({"10.0.0.9": "gate", "10.0.0.10": "yard"})
+"""The devices that are known by their address."""
 
 
 class Stage:
@@ -96,7 +101,7 @@ class Stage:
     def reaction(self, plugin: type, name: str = "hq", **table: Any) -> Reaction:
         common = convert({"plugin": "tiny", **table}, Common)
         acts = getattr(plugin, "acts", False)
-        wanted, errors = compile_filter(common, f"reactions.{name}", acts=acts, named=("gate", "yard"))
+        wanted, errors = compile_filter(common, f"reactions.{name}", acts=acts, bound=BOUND)
         assert wanted is not None, errors
         services = Services(
             clock=self.clock,

@@ -9,8 +9,12 @@ from hikrecv.config import Common, convert
 from hikrecv.isapi.event import Device, Episode, Event
 from hikrecv.push import Peer
 from hikrecv.reactions.filter import Filter, compile_filter
+from hikrecv.senders import Bound
 
 NOW = datetime(2026, 2, 2, 12, tzinfo=timezone.utc)
+
+
+BOUND = Bound({"10.0.0.5": "gate", "10.0.0.6": "nvr", "10.0.0.9": ""}, frozenset({"lobby"}))
 
 
 def event(**fields: Any) -> Event:
@@ -33,7 +37,7 @@ def event(**fields: Any) -> Event:
 
 def wanted(acts: bool = False, **keys: Any) -> Filter:
     found, errors = compile_filter(
-        convert({"plugin": "p", **keys}, Common), "reactions.a", acts=acts, named=["gate", "nvr"]
+        convert({"plugin": "p", **keys}, Common), "reactions.a", acts=acts, bound=BOUND
     )
     assert errors == []
     assert found is not None
@@ -83,15 +87,23 @@ def test_the_schedule_is_judged_by_when_it_was_received() -> None:
     ("fields", "trusted"),
     [
         ({}, True),
-        ({"device": Device(id="nvr/3")}, True),
+        ({"device": Device(id="nvr/3"), "peer": Peer("10.0.0.6", 1, "token")}, True),
         ({"device": Device(id="aa:bb:cc:dd:ee:ff")}, False),
         ({"device": Device(id="gates")}, False),
         ({"peer": Peer("10.0.0.5", 1, "none")}, False),
+        # Whoever may send can write another's MAC into a body: only the address or the own login proves it.
+        ({"peer": Peer("10.0.0.7", 1, "token")}, False),
+        ({"peer": Peer("10.0.0.7", 1, "login")}, False),
+        ({"peer": Peer("10.0.0.7", 1, "login", "lobby")}, False),
+        ({"peer": Peer("10.0.0.9", 1, "address")}, False),
+        ({"device": Device(id="lobby"), "peer": Peer("10.0.0.7", 1, "login", "lobby")}, True),
+        ({"device": Device(id="lobby"), "peer": Peer("10.0.0.7", 1, "login")}, False),
+        ({"device": Device(id="lobby"), "peer": Peer("10.0.0.5", 1, "login")}, False),
         ({"freshness": "late"}, False),
         ({"freshness": "resent"}, False),
     ],
 )
-def test_what_acts_gets_only_live_events_of_admitted_senders_and_named_devices(
+def test_what_acts_gets_only_live_events_of_devices_that_proved_who_they_are(
     fields: dict[str, Any], trusted: bool
 ) -> None:
     assert wanted(acts=True)(event(**fields)) is trusted

@@ -379,6 +379,14 @@ def test_a_reaction_that_says_nothing_is_handed_everything_for_ever(tmp_path: Pa
         ('endpoint = "tcp:1"', True),
         ('endpoint = "tcp:1"\nallow = ["0.0.0.0/0"]', True),
         ('endpoint = "tcp:1"\nallow = ["10.0.0.0/8"]', False),
+        ('endpoint = "tcp:1"\nallow = ["0.0.0.0/1", "128.0.0.0/1"]', True),
+        ('endpoint = "tcp:1"\nallow = ["0.0.0.0/2", "64.0.0.0/3", "128.0.0.0/2"]', True),
+        ('endpoint = "tcp:1"\nallow = ["10.0.0.0/8", "::/1", "8000::/1"]', True),
+        ('endpoint = "tcp:1"\nallow = ["2000::/4", "3000::/4"]', True),
+        ('endpoint = "tcp:1"\nallow = ["::ffff:0.0.0.0/96"]', True),
+        ('endpoint = "tcp:1"\nallow = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]', False),
+        ('endpoint = "tcp:1"\nproxies = ["10.0.0.9"]', True),
+        ('endpoint = "tcp:1"\nproxies = ["10.0.0.9"]\nallow = ["10.0.0.5"]', False),
         ('endpoint = "tcp:1"\nlogin = "digest"\nuser = "u"\npassword = "p"', False),
         ('endpoint = "tcp:1"\ntoken = "t"\n[[listen]]\nendpoint = "tcp:2"', True),
     ],
@@ -389,6 +397,47 @@ def test_an_acting_plugin_is_refused_an_open_listener(tmp_path: Path, listen: st
     _, errors = built(tmp_path, config, p=ACTS)
 
     assert ["anybody may send to" in str(error) for error in errors] == [True] * refused
+
+
+@pytest.mark.parametrize(
+    ("allow", "proxy"),
+    [("10.0.0.9", "10.0.0.9"), ("10.0.0.0/8", "10.0.0.9"), ("10.0.0.9", "10.0.0.8/30"), ("::1", "::1")],
+)
+def test_an_acting_plugin_is_refused_a_listener_that_lets_a_proxy_in(
+    tmp_path: Path, allow: str, proxy: str
+) -> None:
+    listen = f'endpoint = "tcp:1"\nallow = ["{allow}"]\nproxies = ["{proxy}"]'
+    config = f'[[listen]]\n{listen}\n[devices.gate]\naddress = "10.9.0.5"\n[reactions.a]\nplugin = "p"'
+
+    assert "anybody behind the proxy" in only_error(tmp_path, config, p=ACTS)
+    _, errors = built(tmp_path, config.replace("proxies", 'token = "t"\nproxies'), p=ACTS)
+    assert errors == []
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        'mac = "ac:cb:51:19:f5:08"',
+        'address = "gate.local"',
+        'address = "10.0.0.9"',
+        'push_login = { user = "gate", password = "p" }',
+        'address = "10.0.0.5"\nmac = "ac:cb:51:19:f5:08"\n[devices.yard]\naddress = "10.0.0.5"',
+    ],
+)
+def test_an_acting_plugin_needs_a_device_that_can_prove_who_it_is(tmp_path: Path, device: str) -> None:
+    listen = '[[listen]]\nendpoint = "tcp:1"\ntoken = "t"\nproxies = ["10.0.0.9"]'
+    config = f'{listen}\n[devices.gate]\n{device}\n[reactions.a]\nplugin = "p"'
+
+    assert "known by their own address or login" in only_error(tmp_path, config, p=ACTS)
+
+
+def test_a_login_of_its_own_is_proof_where_the_port_asks_for_one(tmp_path: Path) -> None:
+    listen = '[[listen]]\nendpoint = "tcp:1"\nlogin = "digest"'
+    device = '[devices.gate]\npush_login = { user = "gate", password = "p" }'
+
+    _, errors = built(tmp_path, f'{listen}\n{device}\n[reactions.a]\nplugin = "p"', p=ACTS)
+
+    assert errors == []
 
 
 def test_an_acting_plugin_needs_devices_with_names(tmp_path: Path) -> None:

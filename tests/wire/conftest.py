@@ -14,7 +14,7 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
-from hikrecv.config import Limits
+from hikrecv.config import JournalTable, Limits
 from hikrecv.push import OK, Answer, Push
 from hikrecv.wire.admission import Admission
 from hikrecv.wire.budget import Budget
@@ -88,6 +88,7 @@ class Port:
         limits: Limits | None = None,
         admission: Admission | None = None,
         receive: Callable[[Push], Deferred[Answer]] | None = None,
+        journal: JournalTable | None = None,
         **more: object,
     ) -> None:
         self.clock = Clock()
@@ -95,7 +96,7 @@ class Port:
         self.pushes: list[Push] = []
         self.watch = Tally(self.wall)
         self.limits = limits or Limits()
-        self.budget = Budget(self.limits, self.watch, self.clock.seconds)
+        self.budget = Budget(self.limits, self.watch, self.clock.seconds, journal)
         self._receive = receive or (lambda push: succeed(OK))
         self.factory = PushFactory(
             self.receive,

@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 
 from hikrecv.config import DeviceTable, Listen, Login, Network, Secret
 from hikrecv.errors import ConfigError, Refused
+from hikrecv.senders import SenderClass
 from hikrecv.wire.admission import Admission, Challenge
 from hikrecv.wire.login import ha1, md5
 
@@ -45,9 +46,13 @@ def listen(**more) -> Listen:
 
 def status(admission: Admission, head: Head, ip: str) -> int | str:
     try:
-        return admission.check(head, ip)
+        return admission.check(head, ip).trust
     except Refused as refused:
         return refused.http_status
+
+
+def class_at(admission: Admission, ip: str) -> SenderClass:
+    return admission.at_the_door(ip).standing
 
 
 GATE = {"gate": DeviceTable(address="10.0.0.5")}
@@ -71,10 +76,58 @@ def test_a_proxy_s_address_says_nothing_about_the_device():
     admission = Admission.from_config(Listen(proxies=(Network("10.0.0.5"),)), GATE)
 
     assert status(admission, Head(), "10.0.0.5") == "none"
-    assert admission.free("10.0.0.5")
-    assert admission.free("127.0.0.1")
-    assert admission.free("::1")
-    assert not admission.free("10.0.0.6")
+    assert admission.at_the_door("10.0.0.5").free
+    assert admission.at_the_door("127.0.0.1").free
+    assert admission.at_the_door("::1").free
+    assert not admission.at_the_door("10.0.0.6").free
+
+
+def test_a_proxy_that_is_allowed_is_let_in_and_proves_nothing():
+    allow, proxies = (Network("10.0.0.0/8"),), (Network("10.0.0.5"), Network("10.1.0.0/16"))
+    admission = Admission.from_config(Listen(allow=allow, proxies=proxies), GATE)
+
+    assert status(admission, Head(), "10.0.0.5") == "none"
+    assert status(admission, Head(), "10.1.2.3") == "none"
+    assert status(admission, Head(), "10.0.0.6") == "address"
+    assert status(admission, Head(), "11.0.0.6") == 403
+    assert class_at(admission, "10.0.0.5") is SenderClass.STRANGER
+    assert class_at(admission, "10.0.0.6") is SenderClass.ADMITTED
+
+
+def test_a_device_is_known_by_its_address_or_by_its_own_login():
+    own = DeviceTable(push_login=Login(user="lobby", password=Secret("l")))
+    tables = {**GATE, "lobby": own}
+    admission = Admission.from_config(listen(login="basic", user="u", password="p"), tables)
+
+    known = admission.check(login("lobby", "l"), "10.0.0.9")
+    assert (known.standing, known.login, known.key, known.trust) == (
+        SenderClass.KNOWN,
+        "lobby",
+        "lobby",
+        "login",
+    )
+    several = admission.check(login("u", "p"), "10.0.0.9")
+    assert (several.standing, several.login, several.key) == (SenderClass.ADMITTED, "", "10.0.0.9")
+    assert admission.check(login("u", "p"), "10.0.0.5").standing is SenderClass.KNOWN
+
+
+def test_two_devices_with_one_user_and_different_passwords_are_refused():
+    tables = {name: DeviceTable(push_login=Login(user="cam", password=Secret(name))) for name in "ab"}
+
+    with pytest.raises(ConfigError) as error:
+        Admission.from_config(listen(login="basic"), tables)
+
+    assert 'the user "cam" has another password elsewhere' in str(error.value)
+
+
+def test_two_devices_at_one_address_may_have_a_login_each():
+    tables = {
+        name: DeviceTable(address="10.0.0.5", basic=True, push_login=Login(user=name, password=Secret(name)))
+        for name in "ab"
+    }
+    admission = Admission.from_config(Listen(), tables)
+
+    assert [admission.check(login(name, name), "10.0.0.5").login for name in "ab"] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -262,7 +315,7 @@ def test_a_rule_that_cannot_work_is_found_before_anything_listens(more):
 
 
 def test_a_stranger_without_a_head_is_judged_by_its_address_alone():
-    assert Admission.from_config(Listen(), GATE).stranger("10.0.0.5") == "address"
+    assert Admission.from_config(Listen(), GATE).stranger("10.0.0.5").trust == "address"
     for closed in (listen(token="t"), listen(login="basic", user="u", password="p")):
         with pytest.raises(Refused):
             Admission.from_config(closed).stranger("10.0.0.5")

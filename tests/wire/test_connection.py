@@ -18,7 +18,8 @@ from twisted.python.failure import Failure
 from hikrecv.config import Limits
 from hikrecv.errors import JournalFull
 from hikrecv.push import OK, Answer, Push
-from hikrecv.wire.admission import Admission
+from hikrecv.senders import SenderClass
+from hikrecv.wire.admission import Admission, Logins
 from hikrecv.wire.answers import remote_check
 from hikrecv.wire.connection import PushFactory
 from hikrecv.wire.line import BODY_READ, FIRST_READ
@@ -34,6 +35,10 @@ def post(body: bytes, length: int | None = None, extra: bytes = b"") -> bytes:
 
 
 # -- what is kept --------------------------------------------------------------
+
+
+def basic(secret: bytes) -> Logins:
+    return Logins(frozenset(("basic",)), {b"u": secret})
 
 
 def test_a_push_is_what_came_and_who_sent_it(port):
@@ -209,7 +214,7 @@ def test_what_was_sent_whole_is_kept_when_the_device_is_gone(port):
     assert [push.body for push in desk.pushes] == [b"1", b"2", b"three"]
     assert [anomaly.name for anomaly in desk.pushes[-1].anomalies] == ["missing-host", "truncated"]
     assert desk.watch.counts["salvaged"] == 1
-    assert desk.budget.in_flight.held == desk.budget.connections.open == 0
+    assert desk.budget.total.held == desk.budget.connections.open == 0
 
 
 def test_http_1_0_is_kept_alive_when_it_asks_and_is_told_so(port):
@@ -315,17 +320,31 @@ def test_a_kept_connection_may_be_quiet_for_long(port):
     assert device.told == [200]
 
 
-def test_a_stalled_body_ends_in_time_and_is_kept(port):
+def test_a_body_that_makes_no_progress_for_20_seconds_ends_and_is_kept(port):
     desk = port()
     device = desk.connect().send(post(b'{"a"', length=999))
 
-    desk.advance(29)
+    desk.advance(19)
     assert not device.closed
     desk.advance(2)
 
     assert device.told == [408]
     assert [push.body for push in desk.pushes] == [b'{"a"']
     assert device.closed
+
+
+def test_what_came_fast_is_no_credit_for_a_body_that_stops(port):
+    desk = port()
+    large = post(b"x" * 31_000_000, length=32_000_000)
+    silent, slow = desk.connect().send(large, 262_144), desk.connect("10.0.0.6").send(large, 262_144)
+
+    for _ in range(4):
+        desk.advance(19)
+        slow.send(b"x")
+    assert silent.told == [408]
+    # 30 s beyond what the rate allows: a byte now and then is no progress, either.
+    assert slow.told == [408]
+    assert [len(push.body) for push in desk.pushes] == [31_000_000, 31_000_001]
 
 
 def test_a_body_slower_than_the_rate_ends_though_it_never_pauses(port):
@@ -511,11 +530,11 @@ def test_a_slow_journal_is_a_503_and_its_late_result_changes_nothing(port):
     desk.advance(10.5)
     assert device.told == [503]
     assert b"Retry-After" in device.wire.writes[0]
-    assert desk.budget.in_flight.held == 2
+    assert desk.budget.total.held == 2
     kept.callback(OK)
 
     assert device.told == [503]
-    assert desk.budget.in_flight.held == 0
+    assert desk.budget.total.held == 0
 
 
 # -- refusals -----------------------------------------------------------------------
@@ -574,11 +593,11 @@ def test_what_is_to_be_dropped_is_read_answered_200_and_not_kept(port):
     assert device.told == [200, 200]
     assert desk.pushes == []
     assert desk.watch.counts["thrown away"] == 2
-    assert desk.budget.in_flight.held == 0
+    assert desk.budget.total.held == 0
 
 
 def test_a_challenged_body_is_thrown_away_and_the_connection_goes_on(port):
-    desk = port(admission=Admission(scheme="basic", logins={b"u": b"x"}))
+    desk = port(admission=Admission(logins=basic(b"x")))
     device = desk.connect().send(post(b"", length=100_000))
     assert device.told == [401]
     assert b"Connection: keep-alive" in device.wire.writes[0]
@@ -592,7 +611,7 @@ def test_a_challenged_body_is_thrown_away_and_the_connection_goes_on(port):
 
 
 def test_a_challenged_device_logs_in_on_the_same_connection(port):
-    desk = port(admission=Admission(scheme="basic", logins={b"u": ha1("u", "p")}))
+    desk = port(admission=Admission(logins=basic(ha1("u", "p"))))
     device = desk.connect().send(POST)
 
     device.send(post(b"{}", extra=b"Authorization: Basic dTpw\r\n"))
@@ -603,7 +622,7 @@ def test_a_challenged_device_logs_in_on_the_same_connection(port):
 
 
 def test_a_challenged_body_that_never_comes_is_not_waited_for_longer_than_others(port):
-    desk = port(admission=Admission(scheme="basic", logins={b"u": b"x"}))
+    desk = port(admission=Admission(logins=basic(b"x")))
     device = desk.connect().send(post(b"", length=100_000))
 
     desk.advance(31)
@@ -613,7 +632,7 @@ def test_a_challenged_body_that_never_comes_is_not_waited_for_longer_than_others
 
 
 def test_a_challenge_instead_of_continue_closes(port):
-    desk = port(admission=Admission(scheme="basic", logins={b"u": b"x"}))
+    desk = port(admission=Admission(logins=basic(b"x")))
 
     device = desk.connect().send(post(b"", length=9, extra=b"Expect: 100-continue\r\n"))
 
@@ -728,7 +747,7 @@ def test_above_a_part_of_the_room_a_body_waits_until_it_fits(port):
     waiting[1].callback(OK)
 
     assert (first.told, second.told) == ([200], [200])
-    assert desk.budget.in_flight.held == desk.budget.in_flight.promised == 0
+    assert desk.budget.total.held == desk.budget.rooms[0].promised == 0
 
 
 def test_who_waits_too_long_for_room_comes_back_later(port):
@@ -756,7 +775,7 @@ def test_who_leaves_while_it_waits_for_room_is_kept_as_far_as_it_came(port):
         kept.callback(OK)
 
     assert [len(push.body) for push in desk.pushes] == [600, 10]
-    assert desk.budget.in_flight.held == desk.budget.in_flight.promised == 0
+    assert desk.budget.total.held == desk.budget.rooms[0].promised == 0
 
 
 def test_a_thousand_that_wait_for_room_are_let_in_without_nesting(port):
@@ -774,14 +793,17 @@ def test_a_thousand_that_wait_for_room_are_let_in_without_nesting(port):
 def test_without_any_room_a_request_does_not_begin(port):
     desk = port(Limits(body=1000, in_flight=1000), receive=lambda push: Deferred())
     desk.connect().send(post(b"x" * 1000))
+    for n in range(25):  # the last quarter is for small ones
+        desk.connect(f"10.0.1.{n}").send(post(b"x" * 10))
 
     assert desk.connect("10.0.0.6").send(POST).told == [503]
 
 
 def test_an_hour_s_share_used_up_is_a_503_and_an_alarm(port):
     desk = port(Limits(pushes_per_hour=30))
+    desk.budget.divide(frozenset((SenderClass.STRANGER, SenderClass.KNOWN)))
     device = desk.connect().send(POST * 4)
-    assert device.told == [200, 200, 200, 503]  # a tenth, because nobody knows it
+    assert device.told == [200, 200, 200, 503]  # a tenth, because nobody knows it, and others are known
     assert b"Retry-After: 3601" in device.wire.writes[3]
     assert desk.watch.counts["alarm"] == 1
 
@@ -849,5 +871,5 @@ def test_no_bytes_break_a_connection(pieces):
         globalLogPublisher.removeObserver(note)
 
     assert failures == []
-    assert factory.intake.budget.in_flight.held == 0
+    assert factory.intake.budget.total.held == 0
     assert factory.intake.budget.connections.open == 0

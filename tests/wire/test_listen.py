@@ -27,6 +27,7 @@ from hikrecv.config import Limits, parse
 from hikrecv.errors import ConfigError, ListenError
 from hikrecv.push import OK, Push
 from hikrecv.wire.admission import Admission
+from hikrecv.wire.budget import Budget
 from hikrecv.wire.connection import PushFactory
 from hikrecv.wire.listen import Listener, Listeners, from_config, raise_file_limit
 from hikrecv.wire.watch import Tally
@@ -64,7 +65,7 @@ def test_an_endpoint_string_is_opened_with_a_long_queue(factory, endpoint, port,
 
 def test_it_is_bound_once_whether_twistd_or_twist_starts_it(factory):
     reactor = MemoryReactor()
-    listeners = Listeners([Listener("tcp:8089", factory, reactor)])
+    listeners = Listeners([Listener("tcp:8089", factory, reactor)], Budget(Limits()))
 
     listeners.privilegedStartService()
     listeners.startService()
@@ -170,7 +171,7 @@ def read(client: socket.socket) -> bytes:
 
 
 def listening(*listeners: Listener) -> Listeners:
-    service = Listeners(listeners)
+    service = Listeners(listeners, Budget(Limits()))
     service.privilegedStartService()
     service.startService()
     return service

@@ -18,7 +18,7 @@ from zope.interface.verify import verifyObject
 from hikrecv.config import Limits
 from hikrecv.errors import JournalFull
 from hikrecv.push import OK, Answer, Push
-from hikrecv.wire.admission import Admission
+from hikrecv.wire.admission import Admission, Logins
 from hikrecv.wire.answers import remote_check
 from hikrecv.wire.login import ha1
 from hikrecv.wire.resource import PushResource, site
@@ -133,7 +133,7 @@ def test_what_takes_too_long_is_503(make):
     assert desk.wire.value().startswith(b"HTTP/1.1 503 ")
     kept.callback(OK)
 
-    assert desk.resource.intake.budget.in_flight.held == 0
+    assert desk.resource.intake.budget.total.held == 0
     assert desk.wire.value().count(b"HTTP/1.1") == 1
 
 
@@ -152,12 +152,10 @@ def test_a_device_that_left_is_kept_all_the_same(make):
 
 @each_site
 def test_admission_holds(make):
-    logins = {b"u": ha1("u", "p")}
+    logins = Logins(frozenset(("basic",)), {b"u": ha1("u", "p")})
 
     assert b"HTTP/1.1 403 " in Desk(make, admission=Admission(token="other")).send(POST)
-    assert b'Basic realm="hikrecv"' in Desk(make, admission=Admission(scheme="basic", logins=logins)).send(
-        POST
-    )
+    assert b'Basic realm="hikrecv"' in Desk(make, admission=Admission(logins=logins)).send(POST)
     dropped = Desk(make, admission=Admission(token="other", deny="drop"))
     assert b"HTTP/1.1 200 " in dropped.send(POST)
     assert dropped.pushes == []

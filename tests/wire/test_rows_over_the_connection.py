@@ -91,5 +91,5 @@ def test_a_row_whose_sender_vanishes_is_kept_all_the_same(port, row):
 
     cut = row.outcome("lenient").split("; ")[-1].split()[0] == "cut" or row.id in ("32", "N19")
     assert len(desk.pushes) == before + (1 if cut else 0)
-    assert desk.budget.in_flight.held == 0
+    assert desk.budget.total.held == 0
     assert desk.budget.connections.open in (0, 1 if device.wire.disconnecting else 0)
