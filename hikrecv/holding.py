@@ -86,7 +86,8 @@ class Holding:
         first, last = self._journal.first, self._journal.last
         accepted = accept(self._found, named, places, first=first, last=last)
         self._adopt(accepted.reactions)
-        if self._written != accepted:
+        # On a full disk that must not keep anybody from starting who has nothing new to say.
+        if self._must_know(accepted.reactions):
             self._write_now(accepted)
         return self._begins()
 
@@ -100,7 +101,8 @@ class Holding:
         first, last = self._journal.first, self._journal.last
         added = accept(before, named, {}, first=first, last=last).reactions
         wanted = Holds(self._journal.durable, self._file_of(self.holds | added))
-        await self._in_thread(self._write_now, wanted)
+        if self._must_know(wanted.reactions):
+            await self._in_thread(self._write_now, wanted)
         # What moved meanwhile keeps what it has.
         moved = {
             name: msgspec.structs.replace(each, seq=self.holds[name].seq) if name in self.holds else each
@@ -193,6 +195,13 @@ class Holding:
 
     def _begins(self) -> dict[str, int]:
         return {name: each.seq for name, each in self.holds.items()}
+
+    def _must_know(self, accepted: Mapping[str, Hold]) -> bool:
+        """Would a start go wrong with what the file says now?  That it holds too much is not wrong."""
+        if self._written is None:
+            return True
+        before = self._written.reactions
+        return any(name not in before or before[name].hold != each.hold for name, each in accepted.items())
 
     def _followed(self, hold: Hold, needed: int | None) -> Hold:
         if needed is None:

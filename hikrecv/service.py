@@ -397,6 +397,10 @@ def _with_hold(row: Status, held: Held | None, lost: int, losing: str) -> Status
             held_bytes=held.bytes,
             held_most=held.most.bytes,
         )
+        if row.state == "unplaced" and held.hold.seq:
+            # The operator has to say where it goes on, and this is what can be known.
+            had = f"it has had what came before {held.hold.seq}"
+            row = msgspec.structs.replace(row, reason=f"{row.reason}; {had}")
     if losing and row.state not in TROUBLED:
         reason = "; ".join(filter(None, (losing, f"it is {row.state}: {row.reason}" if row.reason else "")))
         row = msgspec.structs.replace(row, state="losing", reason=reason)

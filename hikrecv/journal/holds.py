@@ -118,10 +118,11 @@ def accept(
     What the reactions of a configuration need when it is accepted.
 
     A place in the ledger wins, then what the file says, and a new reaction begins where its `from` says.
-    Nobody guesses: what neither knows, though it should, needs everything and waits for the operator.
+    Nobody guesses: what neither knows, though it should, needs everything and waits for the operator.  It
+    should when the file was never written, as by a hikrecv that knew none, and the ledger is not there.
 
     :param before: what the file says, None when it cannot be read.
-    :param places: what the ledger says, None when it is lost.
+    :param places: what the ledger says, None when it is lost or cannot be read now.
     :param first: the lowest number that is kept.
     :param last: the highest number that was given.
     """
@@ -133,7 +134,7 @@ def accept(
             seq = place.cursor + 1
         elif old is not None:
             seq = min(old.seq, last + 1)
-        elif before is None or places is None or place is not None:
+        elif before is None or place is not None or (places is None and before == Holds() and last):
             seq = 0
         else:
             seq = beginning(start, first=first, last=last)

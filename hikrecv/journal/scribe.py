@@ -283,7 +283,11 @@ class Scribe:
 
     def free(self) -> int:
         """Bytes that the disk still gives the journal; from any thread."""
-        return self._store.free(self._layout.state)
+        try:
+            return self._store.free(self._layout.state)
+        except OSError:
+            # Somebody unmounted it, say: whoever writes next finds out, and this is only for an estimate.
+            return self._rules.budget
 
     def close(self, *, broken: bool) -> None:
         """Finish the chores, unless the disk has failed, and let go of the files."""

@@ -215,3 +215,23 @@ def test_on_a_full_disk_nothing_acknowledged_is_lost_in_silence(small_disk: Path
         assert answers.keys() == {200}
         assert lost > 0
         assert (ready[0], delivery[0]) == (200, 503)
+
+
+def test_one_that_has_lost_its_place_still_holds_and_deliveryz_says_so(new_receiver) -> None:
+    receiver = new_receiver(SMALL + METRICS + HR, plugins={"gated": GATED}).start()
+    send(receiver, 3)
+    assert receiver.stop() == 0
+    receiver.state.ledger.unlink()
+
+    receiver.start()
+    answers = send(receiver, 60)
+    delivery, shown = fetch(receiver, "deliveryz"), receiver.reaction("hr")
+    open_gate(receiver, "hr")
+    receiver.command("reactions", "rewind", "hr", "--to", "beginning")
+    receiver.wait_until_idle()
+
+    assert delivery[0] == 503
+    assert "hr is unplaced: the ledger" in delivery[1]
+    assert "it has had what came before 1" in shown["reason"]
+    assert answers.keys() == {200, 503}
+    assert {note.seq for note in noted(receiver, "hr")} == set(range(1, 4 + len(answers[200])))

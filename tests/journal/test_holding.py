@@ -299,3 +299,65 @@ def test_each_loss_is_counted_to_the_event_and_the_reaction_is_losing_until_it_h
     assert lagging.lost == {"hq": 4}
     assert losing.startswith("it loses the oldest events: see `hikrecv reactions`, raise [journal] hold_max")
     assert lagging.losing("hq") == ""
+
+
+# -- a disk that fails ----------------------------------------------------------------
+
+
+def full(keeper: Keeper) -> Keeper:
+    def refuse(name: str, *_: Any) -> None:
+        if name == "create":
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    keeper.before = refuse
+    return keeper
+
+
+def test_a_full_disk_keeps_nobody_from_starting_whose_reactions_are_known() -> None:
+    keeper = begun("hq")
+    keeper.desk.keep(b"one")
+    again = full(Keeper(keeper.store.killed()))
+
+    begins = again.holding.begin({"hq": Named()}, {"hq": Place(cursor=1)})
+
+    assert begins == {"hq": 2}
+    assert again.file == Holds(0, {"hq": Hold(1)})
+
+
+@pytest.mark.parametrize("named", [{"hr": Named()}, {"hq": Named(hold="always")}])
+def test_what_a_start_would_not_know_must_be_written(named: dict[str, Named]) -> None:
+    again = full(Keeper(begun("hq").store.killed()))
+
+    with pytest.raises(StateError, match="free some space, or repair the disk"):
+        again.holding.begin(named, {})
+
+
+def test_a_write_that_fails_later_is_said_once_and_tried_again() -> None:
+    keeper = begun("hq")
+    keeper.desk.keep(b"one", b"two")
+    said: list[LogEvent] = []
+    globalLogPublisher.addObserver(said.append)
+
+    full(keeper)
+    for _ in range(20):
+        keeper.holding.follow({"hq": 3}, {"hq": 3})
+        keeper.clock.advance(1)
+    keeper.before = lambda name, *_: None
+    for _ in range(6):
+        keeper.holding.follow({"hq": 3}, {"hq": 3})
+        keeper.clock.advance(1)
+    globalLogPublisher.removeObserver(said.append)
+
+    (sentence,) = map(formatEvent, said)
+    assert "/state/journal/holds cannot be written ([Errno 28] No space left on device)" in sentence
+    assert keeper.file == Holds(2, {"hq": Hold(3)})
+
+
+def test_a_file_that_the_disk_does_not_give_cannot_be_read() -> None:
+    keeper = begun("hq")
+
+    def refuse(name: str, *_: Any) -> None:
+        if name == "read":
+            raise OSError(errno.EIO, "Input/output error")
+
+    assert read_holds(Watched(keeper.store, refuse), LAYOUT) is None

@@ -171,6 +171,11 @@ def test_what_neither_file_nor_ledger_knows_though_one_of_them_should_needs_ever
     assert begun(before=Holds(8, {"hq": Hold(7)}), places=None) == Hold(7)
 
 
+def test_one_that_is_new_while_the_ledger_cannot_be_read_begins_where_its_from_says() -> None:
+    assert begun(before=Holds(8, {"other": Hold(7)}), places=None) == Hold(11)
+    assert accept(Holds(), {"hq": Named()}, None, first=1, last=0).reactions == {"hq": Hold(1)}
+
+
 def test_a_place_that_is_none_is_refused() -> None:
     with pytest.raises(HikrecvError, match="'yesterday' is no place in the journal"):
         beginning("yesterday", first=1, last=2)
