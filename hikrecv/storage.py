@@ -72,6 +72,7 @@ class Storage:
             from_thread=reactor.callFromThread,
             on_broken=on_broken,
             on_damage=partial(reactor.callFromThread, _alarm),
+            steady=self.steady,
             acknowledged=max(
                 self._first_index.last_seq, _highest(self.ledger), 0 if found is None else found.acknowledged
             ),

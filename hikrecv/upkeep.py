@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, Protocol
 
 from twisted.internet.task import LoopingCall
@@ -100,7 +99,7 @@ class Upkeep:
     def _retain(self) -> None:
         self._retained_at = self._clock.seconds()
         self._follow()
-        asked = self._journal.retain(time.time(), self._holding.holds)
+        asked = self._journal.retain(self._holding.holds)
         # That the disk has failed, or that the journal is closing, is said elsewhere.
         asked.addCallbacks(self._retained, lambda failure: failure.trap(JournalError) and None)
 

@@ -22,11 +22,12 @@ from .pool import Pool
 from .quarantine import keep_copy
 from .record import NOTE, PUSH, Damaged, Entry, Note, note_parts, push_head, record_size
 from .recovery import Recovered, Report, recover
-from .retention import Allowance, Retained, Rules, SteadyClock, allowance
+from .retention import Allowance, Retained, Rules, allowance
 from .room import shortage
 from .scribe import Scribe, Waiting
 from .segment import PAGE
 from .state import Layout
+from .steady import SteadyClock
 from .store import NO_ROOM, Buffer, Store
 from .view import View, pushes
 
@@ -108,6 +109,7 @@ class Journal:
         on_damage: Callable[[str], object] | None,
         wall: Callable[[], float],
         monotonic: Callable[[], float],
+        steady: SteadyClock,
     ) -> None:
         self.shortage = ""
         self.damages = Damages(on_damage or str, self.quarantine, monotonic)
@@ -118,8 +120,9 @@ class Journal:
         self.report: Report = recovered.report
         self.view = view
         self._scribe, self._rules = scribe, rules
-        self._wall, self._monotonic, self._from_thread = wall, monotonic, from_thread
-        self._clock = SteadyClock(rules.keep / 1e9, wall(), monotonic())
+        self._wall, self._from_thread = wall, from_thread
+        self.steady = steady
+        steady.ends_at(recovered.last)
         self._committer = Committer(
             scribe, partial(from_thread, self._settle), partial(from_thread, self._break)
         )
@@ -144,6 +147,7 @@ class Journal:
         on_damage: Callable[[str], object] | None = None,
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        steady: SteadyClock | None = None,
         acknowledged: int = 0,
         zeroed: bool = False,
         threaded: bool = True,
@@ -156,6 +160,7 @@ class Journal:
         :param on_broken: called once, when a write or a sync failed; the service then has to stop.
         :param on_damage: gets a sentence, in the thread that reads, of what cannot be read: each number once.
             Without it, to read on through damage is an error.
+        :param steady: judges what is too old; without it only what was kept by this journal ages.
         :param acknowledged: the highest number that index and ledger remember: if the journal does not have
             it, that is reported, and no number up to it is given again.
         :param zeroed: retired segments are zeroed before they are used again.
@@ -184,6 +189,7 @@ class Journal:
             on_damage=on_damage,
             wall=wall,
             monotonic=monotonic,
+            steady=steady or SteadyClock(wall=wall, boottime=monotonic),
         )
         ballast = table.ballast if layout.ballast.name in store.names(state) else 0
         journal.shortage = shortage(table, disk + ballast, state)
@@ -299,13 +305,14 @@ class Journal:
 
     # -- keeping house ----------------------------------------------------
 
-    def retain(self, now: float, holds: Mapping[str, Hold]) -> Deferred[Retained]:
+    def retain(self, holds: Mapping[str, Hold]) -> Deferred[Retained]:
         """
         Let go of what is too old or too much; to be called every minute or so, and soon after the start.
 
         Until it was called once the journal does not know what is still waited for, and removes nothing.
 
-        :param now: wall clock, seconds.
+        What is too old is judged by the steady clock alone, which learns here how far the journal is.
+
         :param holds: for each reaction what it still needs.
 
         It fails with :class:`JournalBroken` when the disk has failed.
@@ -314,10 +321,14 @@ class Journal:
         if refusal is not None:
             return fail(refusal)
         result: Deferred[Retained] = Deferred()
-        by_age = self._clock.believable(now, self._monotonic())
+        keep = self._rules.keep / 1e9
+        self.steady.note(self.durable, keep)
+        too_old, too_long = self.steady.older_than(keep), self.steady.older_than(keep / 8)
         done = partial(self._from_thread, self._retained, result)
         self._rounds.add(result)
-        self._committer.put(lambda: self._scribe.retain(int(now * 1e9), dict(holds), done, by_age=by_age))
+        self._committer.put(
+            lambda: self._scribe.retain(dict(holds), done, too_old=too_old, too_long=too_long)
+        )
         return result
 
     def hold(self, holds: Mapping[str, Hold]) -> None:

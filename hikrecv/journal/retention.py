@@ -12,11 +12,6 @@ from .holds import Hold, Word, held_bytes
 from .room import fitting
 from .segment import Segment
 
-_EPOCH = 1_577_836_800_000_000_000
-"""2020: a clock that says less was never set."""
-_WAIT = 3600.0
-_JUMP = 60.0
-
 
 class Loser(msgspec.Struct, frozen=True):
     """A reaction that was still waiting for events *first* to *last* when they went: an alarm."""
@@ -127,33 +122,3 @@ def allowance(rules: Rules, word: Word, taken: int, free: int) -> Allowance:
     if rules.hold < ring:
         bound = "hold_max"
     return Allowance(max(min(rules.hold, ring), 0), bound)
-
-
-def newest_of_oldest(used: Sequence[Segment], now: int) -> int:
-    """
-    When the latest record of the oldest segment was received.
-
-    Where the clock was evidently wrong at that time, the begin of a later segment says it well enough.
-    """
-    stamps = (used[0].newest, *(segment.created for segment in used[1:]))
-    return next((stamp for stamp in stamps if _EPOCH <= stamp <= now), now)
-
-
-class SteadyClock:
-    """
-    Whether the wall clock can be believed when something is deleted for its age.
-
-    After a start and after a jump it has to run beside the monotonic clock for a while first: an hour, or
-    an eighth of *keep* if that is less.  A clock that is a year ahead for some minutes deletes nothing, and
-    one that was put right for good holds nothing up for long.
-    """
-
-    def __init__(self, keep: float, wall: float, monotonic: float) -> None:
-        self._wait = min(_WAIT, keep / 8)
-        self._offset, self._since = wall - monotonic, monotonic
-
-    def believable(self, wall: float, monotonic: float) -> bool:
-        """Tell both clocks (seconds) and hear the verdict."""
-        if abs(wall - monotonic - self._offset) > _JUMP:
-            self._offset, self._since = wall - monotonic, monotonic
-        return monotonic - self._since >= self._wait

@@ -18,7 +18,7 @@ from .pool import DiskFull, Pool
 from .record import PADS, frame
 from .recovery import Recovered
 from .refused import Refused
-from .retention import Loser, Retained, Rules, may_go, newest_of_oldest, refuse_to_lose
+from .retention import Loser, Retained, Rules, may_go, refuse_to_lose
 from .room import SMALLEST
 from .segment import DATA, PAGE, STEP, Index, Segment, index_size, segment_size, write_seal
 from .state import Layout
@@ -276,10 +276,15 @@ class Scribe:
             self.chores.popleft()
 
     def retain(
-        self, now: int, holds: Mapping[str, Hold], done: Callable[[Retained], object], *, by_age: bool
+        self, holds: Mapping[str, Hold], done: Callable[[Retained], object], *, too_old: int, too_long: int
     ) -> None:
-        """Put a round of retention among the chores; *done* hears what it did."""
-        self.chores.append(self._retain(now, holds, done, by_age=by_age))
+        """
+        Put a round of retention among the chores; *done* hears what it did.
+
+        :param too_old: numbers up to here are older than events are kept, and *too_long* than one segment
+            is filled.
+        """
+        self.chores.append(self._retain(holds, done, too_old=too_old, too_long=too_long))
 
     def free(self) -> int:
         """Bytes that the disk still gives the journal; from any thread."""
@@ -301,16 +306,16 @@ class Scribe:
         self._store.let_go()
 
     def _retain(
-        self, now: int, holds: Mapping[str, Hold], done: Callable[[Retained], object], *, by_age: bool
+        self, holds: Mapping[str, Hold], done: Callable[[Retained], object], *, too_old: int, too_long: int
     ) -> Iterator[None]:
         self.holds = holds
         count = freed = 0
         with suppress(JournalFull):  # the process has too many open files: the next round does the rest
-            while self._due(now, by_age=by_age) and self._oldest_goes():
+            while self._due(too_old) and self._oldest_goes():
                 size = self.used[0].size
                 yield from self._retire_oldest()
                 count, freed = count + 1, freed + size
-            if by_age and self.pool.spares and self._lasts_too_long(now):
+            if self.pool.spares and self._lasts_too_long(too_long):
                 self._begin_early()
         yield from self._prepare_ahead()
         if self.pool.spares:
@@ -320,20 +325,16 @@ class Scribe:
         self._losers.clear()
         done(Retained(count, freed, losers))
 
-    def _due(self, now: int, *, by_age: bool) -> bool:
+    def _due(self, too_old: int) -> bool:
         if len(self.used) < 2:
             return False
-        too_old = by_age and newest_of_oldest(self.used, now) < now - self._rules.keep
-        return too_old or self.pool.total > self._rules.budget
+        return 0 < too_old >= self.used[1].first - 1 or self.pool.total > self._rules.budget
 
-    def _lasts_too_long(self, now: int) -> bool:
+    def _lasts_too_long(self, too_long: int) -> bool:
         # Whole segments go, so one that fills slowly must not keep its oldest events for years.
         active = self._active
         return (
-            active is not None
-            and not active.fresh
-            and active.end > DATA
-            and not now - self._rules.keep // 8 <= active.segment.created <= now
+            active is not None and not active.fresh and active.end > DATA and active.segment.first <= too_long
         )
 
     def _begin_early(self) -> None:

@@ -43,14 +43,13 @@ class _Saved(msgspec.Struct, frozen=True):
 
     :param boot: which boot of the machine it was.
     :param boottime: CLOCK_BOOTTIME then, *wall* the wall clock, *steady* this clock; seconds.
-    :param word: of the journal that `points` are about: (steady seconds, the newest number then).
+    :param points: how far the journal was: (steady seconds, the newest number then).
     """
 
     boot: str
     boottime: float
     wall: float
     steady: float
-    word: str = ""
     points: list[tuple[float, int]] = []
     version: int = 1
 
@@ -81,7 +80,7 @@ class SteadyClock:
         self._wall, self._boottime = wall, boottime or _boottime
         self._boot = _boot_id() if boot is None else boot
         self._from, saved = self._boottime(), self._read()
-        self._word, self._points = ("", []) if saved is None else (saved.word, saved.points)
+        self._points = [] if saved is None else saved.points
         self._passed, self.continuous = 0.0, saved is None
         self._apart = self._wall() - self._from
         if saved is not None:
@@ -113,16 +112,17 @@ class SteadyClock:
         """Has the wall clock not been set for so many seconds of this life?"""
         return self._boottime() - self._settled >= seconds
 
-    def note(self, word: str, newest: int, keep: float) -> None:
+    def ends_at(self, newest: int) -> None:
+        """The journal has no number above *newest*: what is known of such is of another one, or was cut."""
+        self._points = [point for point in self._points if point[1] <= newest]
+
+    def note(self, newest: int, keep: float) -> None:
         """
-        The journal of that *word* has come to the number *newest*; what is too old to matter is forgotten.
+        The journal has come to the number *newest*; what is too old to matter is forgotten.
 
         :param keep: seconds for which numbers are kept; it says how fine the ages have to be.
         """
         now = self.now()
-        if word != self._word:
-            # Numbers of another journal say nothing about this one.
-            self._word, self._points = word, []
         if not self._points or (
             newest > self._points[-1][1] and now - self._points[-1][0] >= max(_LEAST, keep / POINTS)
         ):
@@ -138,7 +138,7 @@ class SteadyClock:
     def save(self) -> None:
         """Keep it for the next life; :raises OSError: when that cannot be done now, which costs little."""
         if self._path is not None:
-            saved = _Saved(self._boot, self._boottime(), self._wall(), self.now(), self._word, self._points)
+            saved = _Saved(self._boot, self._boottime(), self._wall(), self.now(), self._points)
             replace(self._store, self._path, msgspec.json.encode(saved))
 
     def _read(self) -> _Saved | None:

@@ -25,7 +25,7 @@ def kept(folder: Path, records: int, size: int) -> float:
     table = JournalTable(max=Bytes(SEGMENTS * SEGMENT), segment=Bytes(SEGMENT), ballast=Bytes(0))
     journal = Journal.open(folder / "state", table, from_thread=at_once, on_broken=print, threaded=False)
     body = os.urandom(size)
-    journal.retain(time.time(), {})
+    journal.retain({})
 
     def turn() -> None:
         for _ in range(GROUP):

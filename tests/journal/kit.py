@@ -72,10 +72,14 @@ class Desk:
 
     def retain(self, holds: dict[str, int | Hold] | None = None, *, after: float = 0.0) -> Any:
         """A round of retention, *after* so many seconds; a number is a hold within the budget."""
-        self.wall += after
-        self.monotonic += after
+        if after > 60.0:
+            # The rounds between tell how old the numbers are; one stands for all.
+            self.wall, self.monotonic = self.wall + 60.0, self.monotonic + 60.0
+            self.journal.steady.note(self.journal.durable, 60.0)
+            after -= 60.0
+        self.wall, self.monotonic = self.wall + after, self.monotonic + after
         results: list[Any] = []
-        self.journal.retain(self.wall, held(holds or {})).addCallback(results.append)
+        self.journal.retain(held(holds or {})).addCallback(results.append)
         self.journal.commit()
         return results[0] if results else None
 

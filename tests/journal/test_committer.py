@@ -87,7 +87,7 @@ def office(gate: Gate) -> Iterator[Office]:
     office = Office(Watched(MemoryStore(), gate))
     office.append(b"the first, so that everything is made")
     rounds: list[object] = []
-    office.journal.retain(0.0, {}).addCallback(rounds.append)  # comes after all other chores
+    office.journal.retain({}).addCallback(rounds.append)  # comes after all other chores
     office.hear_until(lambda: rounds and office.told)
     office.told.clear()
     gate.groups.clear()
@@ -170,7 +170,7 @@ def test_a_failed_sync_fails_its_group_and_all_that_follows(office: Office, gate
     assert office.journal.status().broken == str(office.broken[0])
     assert office.journal.durable == 1
     rounds: list[object] = []
-    office.journal.retain(0.0, {}).addErrback(rounds.append)
+    office.journal.retain({}).addErrback(rounds.append)
     assert len(rounds) == 1
 
 

@@ -234,7 +234,7 @@ def test_another_process_never_reads_a_wrong_event_while_segments_are_used_again
         on_broken=lambda error: pytest.fail(str(error)),
     )
     stop, done = tmp_path / "stop", []
-    journal.retain(0.0, {}).addCallback(done.append)
+    journal.retain({}).addCallback(done.append)
     child = subprocess.Popen(
         [sys.executable, "-c", READ_UNTIL_TOLD, str(tmp_path / "state"), str(stop)],
         stdout=subprocess.PIPE,

@@ -14,10 +14,12 @@ from hikrecv.config import Bytes
 from hikrecv.errors import Gone, JournalFull
 from hikrecv.journal.holds import Hold
 from hikrecv.journal.record import Damaged
-from hikrecv.journal.retention import Allowance, Loser, Retained, SteadyClock
+from hikrecv.journal.retention import Allowance, Loser, Retained
 from hikrecv.journal.segment import DATA
+from hikrecv.journal.steady import SteadyClock
 
 HOUR = 3600.0
+YEAR = 365 * 24 * HOUR
 
 
 def filled(desk: Desk, count: int = 20, size: int = 5000) -> Desk:
@@ -363,14 +365,48 @@ def test_copies_of_damaged_bytes_go_with_their_segment() -> None:
     assert not [path for path in store.files if path.parent.name == "quarantine"]
 
 
-def test_a_clock_put_right_for_good_holds_nothing_up_for_long() -> None:
-    clock = SteadyClock(keep=8000.0, wall=NOW, monotonic=0.0)
+@pytest.mark.parametrize("jump", [-10 * YEAR, -2 * HOUR, 2 * HOUR, YEAR / 12, 10 * YEAR])
+def test_no_wall_clock_however_long_it_is_wrong_makes_an_event_old(jump: float) -> None:
+    desk = filled(Desk(MemoryStore(), table(keep=100 * HOUR)))
+    desk.retain({}, after=20 * HOUR)
 
-    assert not clock.believable(NOW + 999, 999)
-    assert clock.believable(NOW + 1000, 1000)
-    assert clock.believable(NOW + 1030, 1001)
-    assert not clock.believable(NOW + 50_000, 1002)
-    assert clock.believable(NOW + 51_001, 2003)
+    desk.wall += jump
+    for _ in range(7):
+        desk.retain({}, after=10 * HOUR)
+    assert desk.journal.first == 1
+
+    desk.retain({}, after=15 * HOUR)
+    assert desk.journal.first > 10
+
+
+@pytest.mark.parametrize("wrong", [0.0, NOW + 10 * YEAR])
+def test_two_boots_with_a_wrong_clock_take_nothing(tmp_path: Path, wrong: float) -> None:
+    """Each time it runs for hours beside it, as a machine does that reaches no time server."""
+    store, passed = MemoryStore(), [0.0]
+
+    def boot(number: int) -> SteadyClock:
+        return SteadyClock(
+            tmp_path / "steady", wall=lambda: wrong, boottime=lambda: passed[0], boot=f"boot {number}"
+        )
+
+    for number in range(3):
+        passed[0] = 0.0
+        steady = boot(number)
+        desk = filled(Desk(store, table(keep=10 * HOUR), steady=steady), 5)
+        for _ in range(9):
+            passed[0] += HOUR / 3
+            desk.retain({})
+        assert desk.journal.first == 1
+        steady.save()
+        desk.journal.close()
+    passed[0] = 0.0
+    steady = boot(9)
+    desk = Desk(store, table(keep=10 * HOUR), steady=steady)
+    for _ in range(6):
+        passed[0] += HOUR
+        desk.retain({})
+
+    assert desk.journal.first > 1, "what has really been there for longer than keep goes"
 
 
 def test_how_far_the_reactions_are_may_be_said_between_two_rounds() -> None:

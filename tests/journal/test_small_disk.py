@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from journal_kit import NOW, SEGMENT, STATE, Desk, push, table
+from journal_kit import SEGMENT, STATE, Desk, push, table
 from journal_stores import MemoryStore
 
 from hikrecv.config import Bytes, JournalTable
@@ -195,7 +195,7 @@ def test_with_the_defaults_a_disk_of_40_mb_keeps_the_newest(small_disk: Path) ->
         on_broken=print,
         threaded=False,
     )
-    journal.retain(NOW, {})
+    journal.retain({})
     refused: list[object] = []
 
     for _ in range(300):

@@ -164,7 +164,7 @@ def test_a_file_that_cannot_be_read_costs_time_and_nothing_else(machine: Machine
 def test_the_age_of_a_number_is_known_from_when_it_was_seen(machine: Machine) -> None:
     clock = machine.clock()
     for day in range(40):
-        clock.note("word", 100 * day, 30 * DAY)
+        clock.note(100 * day, 30 * DAY)
         machine.passes(DAY)
     clock.save()
 
@@ -176,9 +176,10 @@ def test_the_age_of_a_number_is_known_from_when_it_was_seen(machine: Machine) ->
 
 def test_the_numbers_of_another_journal_have_no_age(machine: Machine) -> None:
     clock = machine.clock()
-    clock.note("word", 1000, DAY)
+    clock.note(1000, DAY)
     machine.passes(2 * DAY)
-    clock.note("another", 3, DAY)
+    clock.ends_at(3)
+    clock.note(3, DAY)
 
     assert clock.older_than(DAY) == 0
 
@@ -186,7 +187,7 @@ def test_the_numbers_of_another_journal_have_no_age(machine: Machine) -> None:
 def test_however_long_it_runs_the_ages_take_little_room(machine: Machine) -> None:
     clock = machine.clock()
     for minute in range(60 * 24 * 60):
-        clock.note("word", minute, 30 * DAY)
+        clock.note(minute, 30 * DAY)
         machine.passes(60)
     clock.save()
 

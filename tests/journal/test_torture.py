@@ -29,7 +29,7 @@ def work(desk: Desk, random: Random) -> None:
         if turn == 9:
             desk.keep(random.randbytes(50_000))
         if turn % 6 == 5:
-            desk.retain({"slow": max(1, desk.journal.durable - 3)}, after=150)
+            desk.retain({"slow": max(1, desk.journal.durable - 3)}, after=200)
 
 
 class Moment(NamedTuple):
