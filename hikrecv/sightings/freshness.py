@@ -14,8 +14,8 @@ Both look the same in one event; over several they do not:
 - A clock that was set anew lags evenly from then on.  A queue that is flushed is
   read faster than it was written: its lag shrinks with every event.  So a greater
   lag is believed to be the clock's only when events in a row agree on it for
-  `PROOF`, by our clock.  Until then they are late: a door that stays shut for ten
-  minutes is better than one that yesterday's event opened.
+  `PROOF`, by our clock.  Until then they are late.  It is a guess, for people and
+  filters; who acts goes by `hikrecv.sightings.clocks`.
 - What can be no queue is believed after `QUICK` events in a row: a clock that
   went forward to the right time or beyond it, one that was never set, and one
   that was years ahead and is right now.
@@ -38,8 +38,11 @@ SECOND = 1_000_000
 LATE = 60 * SECOND
 """How far an event may be behind and be live."""
 
-PROOF = 600 * SECOND
-"""How long a new offset must be steady before it is believed."""
+PROOF = 240 * SECOND
+"""How long a new offset must be steady before it is believed: five minutes, with the next event."""
+
+SMALL = 2 * SECOND
+"""A greater lag by no more than this is no other offset: devices tell whole seconds."""
 
 STEADY = 30 * SECOND
 """How much lags may differ and still be one offset."""
@@ -118,7 +121,7 @@ def _usual(fact: Fact, known: Fact) -> int | None:
     lag, passed = fact.received - occurred, fact.received - known.received
     if passed >= DRIFT:
         offset += min(passed // DRIFT, STEADY)
-    return min(lag, offset) if -LATE <= lag - offset <= LATE else None
+    return min(lag, offset) if -LATE <= lag - offset <= SMALL else None
 
 
 def _weighed(fact: Fact, clock: Clock) -> Fact:
@@ -157,8 +160,9 @@ def _drifted(clock: Clock, passed: int) -> Clock:
 
 
 def _learned(clock: Clock, lag: int, fact: Fact) -> Clock:
-    if abs(lag - (clock.offset or 0)) <= LATE:
-        return Clock(lag if clock.offset is None else min(lag, clock.offset))
+    known = clock.offset
+    if -LATE <= lag - (known or 0) <= (LATE if known is None else SMALL):
+        return Clock(lag if known is None else min(lag, known))
     if clock.trial is None or clock.since is None or abs(lag - clock.trial) > STEADY:
         return Clock(clock.offset, lag, 1, fact.received)
     clock = Clock(clock.offset, clock.trial, clock.steady + 1, clock.since)

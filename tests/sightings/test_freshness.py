@@ -1,5 +1,6 @@
 from itertools import count
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -52,10 +53,22 @@ def test_one_event_from_the_future_does_not_make_the_others_late(says):
     assert fed(says, (0, 1), (5, -8 * YEAR), (10, 1), (15, 1)) == ["live"] * 4
 
 
-def test_a_clock_an_hour_behind_is_learned_when_it_is_steady_for_ten_minutes(says):
+def test_a_clock_an_hour_behind_is_learned_when_it_is_steady_for_five_minutes(says):
     heard = fed(says, *((minute * MINUTE, HOUR + minute % 3) for minute in range(14)))
 
-    assert heard == ["late"] * 10 + ["live"] * 4
+    assert heard == ["late"] * 4 + ["live"] * 10
+
+
+@pytest.mark.parametrize("step", [3, 12, 20, 30, 59])
+def test_a_clock_put_right_by_little_is_learned_within_five_minutes(says, step):
+    sightings = Sightings()
+    fed(says, *((20 * n, -float(step)) for n in range(30)), sightings=sightings)
+    events = [says(100 + n, 600 + 20 * n, 0.2) for n in range(30)]
+
+    heard = sightings.see(events)
+
+    assert {event.freshness for event in heard} == {"live"}
+    assert [round(behind(event)) for event in heard[15:]] == [0] * 15
 
 
 def test_it_takes_more_than_two_events_to_learn_a_clock_however_far_apart_they_are(says):
@@ -78,11 +91,11 @@ def test_the_offline_queue_of_a_device_never_heard_before_is_late(says):
 
 
 def test_a_queue_that_was_written_as_fast_as_it_is_read_is_late(says):
-    assert set(fed(says, *((second, 3 * HOUR) for second in range(500)))) == {"late"}
+    assert set(fed(says, *((second, 3 * HOUR) for second in range(240)))) == {"late"}
 
 
 def test_a_queue_of_a_year_ago_is_late_though_it_is_steady(says):
-    assert set(fed(says, *((second, YEAR) for second in range(500)))) == {"late"}
+    assert set(fed(says, *((second, YEAR) for second in range(240)))) == {"late"}
 
 
 def test_live_events_between_those_of_a_queue_keep_the_offset(says):
@@ -125,7 +138,7 @@ def test_a_clock_put_back_is_learned_again(says):
     fed(says, *((minute * MINUTE, -HOUR) for minute in range(14)), sightings=sightings)
     after = fed(says, *((HOUR + minute * MINUTE, 0.5) for minute in range(14)), sightings=sightings, start=20)
 
-    assert after == ["late"] * 10 + ["live"] * 4
+    assert after == ["late"] * 4 + ["live"] * 10
 
 
 def test_a_queue_that_grows_slowly_does_not_pull_the_offset_along(says):
