@@ -36,6 +36,7 @@ from .isapi.whole import holds_document
 from .journal.lock import Lock
 from .metrics import Metrics
 from .monitor import Monitor
+from .ownership import give_all, give_path
 from .push import Answer, Push
 from .reactions.age import Ages
 from .reactions.calls import Calls, Workplace
@@ -242,6 +243,7 @@ class ReceiverService(Service):
         # No bound: until the journal is closed, somebody else must not open it.
         await self._step("the disk", self.storage.close)
         await self._step("connections to devices", self.tools.agents.close, CLOSE)
+        give_all(self.state.root)
         self.stopping = "a thread"
         self._lock.release()
         self._manager.close()
@@ -365,6 +367,7 @@ class ReceiverService(Service):
         path.unlink(missing_ok=True)
         opened = UNIXServerEndpoint(self.reactor, str(path), mode=0o600, wantPID=False)
         opened.listen(ControlFactory(Commands(self).table())).addCallback(partial(setattr, self, "_control"))
+        give_path(path, self.state.root)
 
     def _catch(self, names: Sequence[str], handle: Callable[[], object]) -> None:
         try:

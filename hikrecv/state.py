@@ -11,6 +11,7 @@ import msgspec
 
 from .config import DeviceTable, convert
 from .errors import ConfigError, StateError
+from .ownership import give_all, give_path
 
 SYSTEM = Path("/var/lib/hikrecv")
 
@@ -72,7 +73,9 @@ class State(msgspec.Struct, frozen=True):
         }
         partial = self.devices.with_suffix(".new")
         with suppress(OSError):
+            partial.unlink(missing_ok=True)
             partial.touch(mode=0o600)
+            give_path(partial, self.root)
             partial.write_bytes(msgspec.json.encode(public, enc_hook=str))
             partial.rename(self.devices)
 
@@ -99,8 +102,8 @@ class State(msgspec.Struct, frozen=True):
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.root.chmod(0o700)
-            if os.geteuid() == 0 and (uid is not None or gid is not None):
-                os.chown(self.root, -1 if uid is None else uid, -1 if gid is None else gid)
+            if uid is not None or gid is not None:
+                give_all(self.root, uid, gid)
         except OSError as error:
             raise StateError(
                 f"the state directory {self.root} cannot be used ({error.strerror}); "

@@ -14,10 +14,20 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from .config import Config
-from .errors import Gone, IndexBroken, JournalBroken, JournalError, LedgerBusy, LedgerError
+from .errors import (
+    Gone,
+    IndexBroken,
+    JournalBroken,
+    JournalError,
+    LedgerBusy,
+    LedgerError,
+    StateError,
+    StateTooNew,
+)
 from .history import Decodes, Interpreter, Told, read_back
 from .holding import Holding
 from .indexing import Indexer
+from .journal.database import usable
 from .journal.fact import WINDOW
 from .journal.holds import Named, read_holds
 from .journal.index import Index
@@ -240,7 +250,12 @@ def _open_index(state: State) -> Index:
         return Index.open(state.index)
     except IndexBroken as error:
         _log.warn("{error}", error=error)
-        return Index.anew(state.index)
+    except StateError as error:
+        # Such as one that root's command left behind: derived, so nobody has to be asked.
+        if isinstance(error, StateTooNew) or usable(state.index):
+            raise
+        _log.warn("{error}: this user may not use its file; it is made again from the journal", error=error)
+    return Index.anew(state.index)
 
 
 def _highest(ledger: Ledger | None) -> int:

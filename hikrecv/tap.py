@@ -149,8 +149,9 @@ def make(
     tools = Tools(state, config, reactor)
     parts = check(config, tools, folder=path.parent if path else Path())
     state.prepare(uid, gid)
+    # Here, too, so that a directory which is in use is told on the terminal.
     with Lock(state.root):
-        _give_away(state.lock, uid, gid)
+        pass
     deadline = Deadline(lambda: service.stopping)
     reactor.callWhenRunning(deadline.watch)
 
@@ -194,11 +195,6 @@ def _warn(parts: Parts) -> None:
     for failure in parts.plugins.failures:
         what = "the plugin folder" if failure.name == failure.origin else "the plugin"
         _log.warn("{what} {name} is left out: {reason}", what=what, name=failure.name, reason=failure.reason)
-
-
-def _give_away(path: Path, uid: int | None, gid: int | None) -> None:
-    if os.geteuid() == 0 and (uid is not None or gid is not None):
-        os.chown(path, -1 if uid is None else uid, -1 if gid is None else gid)
 
 
 def _stop(reactor: Any, code: int) -> None:

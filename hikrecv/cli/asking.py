@@ -13,6 +13,7 @@ from hikrecv.journal.lock import Lock
 from hikrecv.journal.state import Layout, check_format
 from hikrecv.journal.store import Store
 from hikrecv.journal.writer import CURE
+from hikrecv.ownership import give_all
 from hikrecv.state import State
 
 
@@ -45,9 +46,23 @@ def ledger_to_read(state: State) -> Ledger:
 
 
 @contextmanager
+def locked(state: State) -> Iterator[None]:
+    """
+    The state directory for ourselves; what root makes in it belongs to the directory's owner afterwards.
+
+    :raises StateInUse: when a receiver or another command has it.
+    """
+    with Lock(state.root):
+        try:
+            yield
+        finally:
+            give_all(state.root)
+
+
+@contextmanager
 def ledger_of(state: State) -> Iterator[Ledger]:
     """The ledger of a stopped receiver, locked."""
-    with Lock(state.root):
+    with locked(state):
         ledger = Ledger.open(state.ledger, expected=True)
         try:
             yield ledger

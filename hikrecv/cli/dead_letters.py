@@ -16,10 +16,9 @@ from hikrecv.config import Seconds, convert
 from hikrecv.errors import ConfigError, HikrecvError, WrongUse
 from hikrecv.isapi.words import visible_json
 from hikrecv.journal.ledger import DeadLetter, Ledger
-from hikrecv.journal.lock import Lock
 from hikrecv.state import State
 
-from .asking import ask, ledger_to_read
+from .asking import ask, ledger_to_read, locked
 from .group import Group
 from .options import Where, state_options, where_options
 from .replay import Told, folder_of
@@ -153,7 +152,7 @@ def retry(
                 break
     except control.NotRunning:
         hear_plugins()
-        with Lock(state.root):
+        with locked(state):
             on_the_reactor(lambda reactor: _alone(reactor, state, where, found, act, told))
     told.sum()
 

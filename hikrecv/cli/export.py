@@ -16,7 +16,7 @@ from hikrecv.errors import HikrecvError
 from hikrecv.isapi.event import Event
 from hikrecv.isapi.words import visible
 
-from .files import picture_file
+from .files import belonging, picture_file
 from .options import archive_of, existing_state, state_options
 from .progress import along
 
@@ -75,6 +75,7 @@ def command(
     try:
         target.mkdir(parents=True, exist_ok=True)
         written = _write(archive, target, form, begin, end, pictures)
+        belonging(target, state)
     except OSError as error:
         raise HikrecvError(f"cannot write to {target}: {error.strerror}") from None
     if not written:

@@ -22,7 +22,7 @@ from hikrecv.lagging import size
 from hikrecv.reactions.status import Status
 from hikrecv.state import State
 
-from .asking import ask, ledger_to_read
+from .asking import ask, ledger_to_read, locked
 from .group import Group
 from .options import Where, existing_state, read_config, state_options, where_options
 from .watching import again
@@ -250,9 +250,7 @@ def _rewound(ledger: Ledger, state: State, name: str, to: str) -> int:
 
 def _begun_anew(state: State, names: Iterable[str], name: str, to: str) -> int:
     """The ledger is lost: here is the operator's word to begin a new one; the others wait for theirs."""
-    from hikrecv.journal.lock import Lock
-
-    with Lock(state.root):
+    with locked(state):
         ledger = Ledger.anew(state.ledger, names)
         try:
             return _rewound(ledger, state, name, to)
@@ -278,9 +276,7 @@ def release(where: Where, name: str) -> None:
 
 
 def _released(state: State, name: str) -> int:
-    from hikrecv.journal.lock import Lock
-
-    with Lock(state.root):
+    with locked(state):
         store, layout = Store(), Layout(state.root)
         holds = read_holds(store, layout)
         if holds is None:

@@ -8,9 +8,9 @@ import click
 
 from hikrecv import control
 from hikrecv.journal.index import Index
-from hikrecv.journal.lock import Lock
 from hikrecv.state import State
 
+from .asking import locked
 from .options import archive_of, existing_state, state_options
 from .progress import along
 
@@ -29,7 +29,7 @@ def command(state_dir: str | None, config_file: str | None) -> None:
             last = (at, total)
         click.echo(f"the index has all {last[1]} pushes")
     except control.NotRunning:
-        with Lock(state.root):
+        with locked(state):
             archive = archive_of(state, config_file)
             index = Index.anew(state.index)
             first, last_seq = archive.journal.first, archive.journal.last

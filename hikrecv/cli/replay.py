@@ -12,9 +12,9 @@ from hikrecv import control
 from hikrecv.archive import Archive
 from hikrecv.errors import HikrecvError
 from hikrecv.isapi.words import visible
-from hikrecv.journal.lock import Lock
 from hikrecv.state import State
 
+from .asking import locked
 from .options import existing_state, read_config, state_options
 from .work import hear_plugins, on_the_reactor
 
@@ -56,7 +56,7 @@ def command(
             told.line(line["event"], line["end"], line.get("reason", ""))
     except control.NotRunning:
         hear_plugins()
-        with Lock(state.root):
+        with locked(state):
             on_the_reactor(lambda reactor: _alone(reactor, state, config_file, request, told))
     told.sum()
 

@@ -14,7 +14,7 @@ from hikrecv.isapi.event import Event
 from hikrecv.isapi.words import visible, visible_json
 from hikrecv.push import Push
 
-from .files import picture_file
+from .files import belonging, picture_file
 from .options import archive_of, existing_state, state_options
 
 
@@ -44,6 +44,7 @@ def command(
             click.echo(f"odd: {visible(anomaly.name)} {visible(anomaly.detail)}".rstrip())
     if pictures is not None:
         _save(events, Path(pictures))
+        belonging(Path(pictures), state)
 
 
 def _print_request(push: Push) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from hikrecv.errors import StateError, StateTooNew
+from hikrecv.ownership import give
 
 LOG = 16_000_000
 """Bytes to which the log is cut when everything in it was carried over."""
@@ -216,7 +217,19 @@ def beside(path: Path, ending: str) -> Path:
 def remove(path: Path) -> None:
     """Delete the file and what SQLite keeps beside it; the log first, it must never meet another file."""
     for each in (beside(path, "-wal"), beside(path, "-shm"), path):
-        each.unlink(missing_ok=True)
+        try:
+            each.unlink(missing_ok=True)
+        except OSError as error:
+            raise StateError(f"cannot remove {each}: {error.strerror}") from None
+
+
+def usable(path: Path) -> bool:
+    """May this user read and write the file and what SQLite keeps beside it, as far as they are there?"""
+    return all(
+        each.is_file() and os.access(each, os.R_OK | os.W_OK, effective_ids=True)
+        for each in (path, beside(path, "-wal"), beside(path, "-shm"))
+        if each.exists()
+    )
 
 
 def sync_directory(path: Path) -> None:
@@ -229,11 +242,15 @@ def sync_directory(path: Path) -> None:
 
 
 def _make(path: Path) -> None:
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    """SQLite gives its ``-wal`` and ``-shm`` the mode and owner of the file, so the file is made first."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        give(descriptor, path.parent)
+    finally:
+        os.close(descriptor)
 
 
 def _make_new(path: Path) -> None:
-    """SQLite gives its ``-wal`` and ``-shm`` the mode of the file, so the file is made first."""
     try:
         _make(path)
         sync_directory(path.parent)

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ..errors import StateError, StateInUse
+from ..ownership import give
 from .state import Layout, check_format
 from .store import Store
 
@@ -39,9 +40,11 @@ class Lock:
         try:
             check_format(store, Layout(self.path.parent))
             store.make_directory(self.path.parent)
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            give(fd, self.path.parent)
         except OSError as error:
-            raise StateError(f"cannot use {self.path.parent}: {error.strerror}") from error
+            what = error.filename or self.path.parent
+            raise StateError(f"cannot use {what}: {error.strerror}{_cure(error)}") from error
         finally:
             store.let_go()
         try:
@@ -75,3 +78,7 @@ class Lock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def _cure(error: OSError) -> str:
+    return "; it has to belong to the receiver's user" if isinstance(error, PermissionError) else ""

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..ownership import give, give_path
+
 Buffer = bytes | bytearray | memoryview
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
@@ -44,6 +46,7 @@ class Store:
         self.make_directory(directory.parent)
         directory.mkdir(exist_ok=True)
         directory.chmod(0o700)
+        give_path(directory, directory.parent)
         self.sync_directory(directory.parent)
 
     def create(self, path: Path, size: int) -> int:
@@ -51,6 +54,7 @@ class Store:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.fchmod(fd, 0o600)
+            give(fd, path.parent)
             if size:
                 os.posix_fallocate(fd, 0, size)
         except BaseException:

@@ -14,6 +14,7 @@ from twisted.python import threadable
 
 from hikrecv.errors import Gone, JournalError, Reject, Retry
 from hikrecv.isapi.event import Event, Picture
+from hikrecv.ownership import give_path
 from hikrecv.push import Push
 
 if TYPE_CHECKING:
@@ -93,8 +94,10 @@ class Context:
     def state_dir(self) -> Path:
         """A folder of the reaction's own, 0700, made when it is first asked for."""
         folder = self._services.state_dir / "plugins" / self.name
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        for each in (folder.parent, folder):
+            if not each.is_dir():
+                each.mkdir(mode=0o700, parents=True, exist_ok=True)
+                give_path(each, each.parent)
         return folder
 
     def device(self, name: str) -> DeviceClient:
