@@ -13,12 +13,13 @@ from typing import Any
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from twisted.internet.defer import Deferred
 
 from hikrecv import Context, Event, Picture, Reject, hookimpl
 from hikrecv.isapi.words import describe
 from hikrecv.templates import Template
 
-from .broker import CONNECT, OFFLINE, Broker, Message
+from .broker import CONNECT, OFFLINE, ONLINE, Broker, Message
 from .homeassistant import HomeAssistant
 from .settings import Settings
 from .topic import Topic
@@ -70,6 +71,8 @@ class Plugin:
             self.from_thread(),
             context.log,
         )
+        if self._home is not None:
+            self._broker.hear(f"{self._settings.discovery_prefix}/status", self._home_says)
         self._broker.start()
 
     @hookimpl
@@ -97,8 +100,16 @@ class Plugin:
         await broker.publish(messages, self._settings.qos)
         self._told |= {each.topic for each in messages if each.topic.endswith("/config")}
 
+    def _home_says(self, payload: bytes) -> None:
+        """Home Assistant has started: it may have forgotten everything, or missed what was said meanwhile."""
+        if payload == ONLINE and self._broker is not None and self._home is not None and self._home.described:
+            told = [Message(topic, said, True) for topic, said in self._home.described.items()]
+            Deferred.fromCoroutine(self._broker.publish(told, 1)).addErrback(
+                lambda failure: self._told.clear()
+            )
+
     def client(self) -> Client:
-        """A client for one connection.  Its session is always clean: it subscribes to nothing."""
+        """A client for one connection, with a clean session: what was said before it is of no use."""
         client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._id,

@@ -25,6 +25,8 @@ GOODBYE = 2.0
 REFUSED = frozenset({"Bad user name or password", "Not authorized", "Bad authentication method", "Banned"})
 """What a broker says of a login (MQTT 3.1.1, 3.2.2.3, and 5, 3.2.2.2)."""
 ONLINE, OFFLINE = b"online", b"offline"
+MOST_HEARD = 64
+"""Bytes of what we listen to: one word."""
 _OVERHEAD = 64
 """Bytes of a packet beside topic and payload, at most."""
 
@@ -76,6 +78,7 @@ class Broker:
         self._most: int | None = None
         self._problem = "not connected yet"
         self._refused = False
+        self._heard: dict[str, Callable[[bytes], object]] = {}
         self._failures = 0
         self._delay = backoffPolicy(initialDelay=1.0, maxDelay=30.0)
         self._next: IDelayedCall | None = None
@@ -83,6 +86,10 @@ class Broker:
         self._unanswered: dict[int, Deferred[Any]] = {}
 
     # -- what is asked of it --------------------------------------------------
+
+    def hear(self, topic: str, told: Callable[[bytes], object]) -> None:
+        """From the next connection on, call *told* on the reactor with what is published to *topic*."""
+        self._heard[topic] = told
 
     def start(self) -> None:
         """Connect, and again whenever the connection is lost."""
@@ -93,6 +100,7 @@ class Broker:
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
+        client.on_message = self._on_message
         client.connect_async(host, port, keepalive=self._keepalive)
         client.loop_start()
         self._next = self._clock.callLater(CONNECT, self._drop, client, "it does not answer")
@@ -191,6 +199,10 @@ class Broker:
     def _on_publish(self, client: Client, data: Any, mid: int, reason: Any, properties: Any) -> None:
         self._from_thread(self._acknowledged, client, mid, reason)
 
+    def _on_message(self, client: Client, data: Any, message: Any) -> None:
+        if len(message.payload) <= MOST_HEARD:
+            self._from_thread(self._say, client, message.topic, bytes(message.payload))
+
     # -- the reactor's --------------------------------------------------------
 
     def _accepted(self, client: Client, reason: Any, most: int | None) -> None:
@@ -204,6 +216,8 @@ class Broker:
             return
         self._refused = False
         self._cancel()
+        for topic in self._heard:
+            client.subscribe(topic, qos=1)
         client.publish(self._status, ONLINE, qos=1, retain=True)
         self._ready, self._most = True, most
         self._problem, self._failures = "", 0
@@ -213,6 +227,10 @@ class Broker:
         for each in tuple(waiting):
             if not each.called:
                 each.callback(None)
+
+    def _say(self, client: Client, topic: str, payload: bytes) -> None:
+        if client is self._client and topic in self._heard:
+            self._heard[topic](payload)
 
     def _acknowledged(self, client: Client, mid: int, reason: Any) -> None:
         answer = self._unanswered.pop(mid, None) if client is self._client else None

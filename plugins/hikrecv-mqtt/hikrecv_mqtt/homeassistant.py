@@ -2,14 +2,15 @@
 Home Assistant's discovery: a device of ours appears there with its sensors and its last picture.
 
 A retained message under ``homeassistant/<component>/<device>/<object>/config`` describes each
-entity; its state follows under our own base.  Source: Home Assistant's documentation of its
+entity; its state follows under our own base.  A camera behind a recorder is a device of
+its own there, and says by which it is reached.  Source: Home Assistant's documentation of its
 MQTT integration; `image` needs 2023.7 or later.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
@@ -61,10 +62,18 @@ class Entity(NamedTuple):
     more: dict[str, Any]
 
 
+class Appliance(NamedTuple):
+    """What Home Assistant calls a device: our name for it in topics, and what is said of it."""
+
+    node: str
+    said: dict[str, Any]
+
+
 class HomeAssistant:
     """
     Says of events what Home Assistant is to know.
 
+    :ivar described: everything that was described, by topic, to be said again.
     :param base: the topic below which the states stand.
     :param off_after: seconds until an alarm of which nothing is heard is off; 0 when its end is told.
     """
@@ -75,6 +84,8 @@ class HomeAssistant:
         self._status = status
         self._off_after = off_after
         self._nodes: set[str] = set()
+        self._macs: dict[str, str] = {}
+        self.described: dict[str, bytes] = {}
 
     def messages(
         self, event: Event, words: str, picture: bytes | None, age: float, told: Collection[str]
@@ -86,19 +97,54 @@ class HomeAssistant:
         :param age: how many seconds ago it was received.
         :param told: topics of descriptions that the broker has.
         """
-        node = node_of(event.device.id)
-        if node not in self._nodes and len(self._nodes) >= DEVICES:
+        unit, behind, _ = event.device.id.rpartition("/")
+        if not behind:
+            yield from self._about(self._unit(event.device), self._entities(event, words, picture, age), told)
+        elif self._has_room(node_of(event.device.id)):
+            # Home Assistant must know the recorder before it hears of what is behind it.
+            recorder = self._unit(msgspec.structs.replace(event.device, id=unit))
+            yield from self._about(recorder, [_last_event(words)], told)
+            yield from self._about(_camera(event, recorder), self._entities(event, words, picture, age), told)
+        else:
+            return
+        for node in dict.fromkeys(map(node_of, filter(None, (unit, event.device.id)))):
+            if node in self._nodes:
+                yield Message(f"{self._base}/{node}/attributes", _attributes(event), True)
+
+    def _about(
+        self, appliance: Appliance, entities: Iterable[Entity], told: Collection[str]
+    ) -> Iterator[Message]:
+        node = appliance.node
+        if not self._has_room(node):
             return
         self._nodes.add(node)
-        for entity in self._entities(event, words, picture, age):
+        for entity in entities:
             topic = f"{self._prefix}/{entity.component}/{node}/{entity.name}/config"
             if topic not in told:
-                yield Message(topic, self._config(entity, node, event.device), True)
+                self.described[topic] = self._config(entity, appliance)
+                yield Message(topic, self.described[topic], True)
             yield Message(f"{self._base}/{node}/{entity.name}", entity.state, True)
-        yield Message(f"{self._base}/{node}/attributes", _attributes(event), True)
+
+    def _has_room(self, node: str) -> bool:
+        return node in self._nodes or len(self._nodes) < DEVICES
+
+    def _unit(self, device: Device) -> Appliance:
+        """What has an address of its own: a camera, a terminal, a recorder."""
+        node = node_of(device.id)
+        said: dict[str, Any] = {
+            "identifiers": [f"hikrecv_{node}"],
+            "name": visible(_label(device))[:100],
+            "manufacturer": "Hikvision",
+        }
+        # Devices that share a connection become one in Home Assistant, under the name that was said last.
+        if device.mac and self._has_room(node) and self._macs.setdefault(device.mac, node) == node:
+            said["connections"] = [["mac", device.mac]]
+        if device.serial:
+            said["serial_number"] = visible(device.serial)[:100]
+        return Appliance(node, said)
 
     def _entities(self, event: Event, words: str, picture: bytes | None, age: float) -> Iterator[Entity]:
-        yield Entity("sensor", "event", "Last event", _state(words), {"icon": "mdi:cctv"})
+        yield _last_event(words)
         person = _person(event)
         if person:
             yield Entity("sensor", "person", "Last person", _state(person), {"icon": "mdi:account"})
@@ -121,7 +167,8 @@ class HomeAssistant:
         label = event.family.replace("-", " ").capitalize()
         yield Entity("binary_sensor", event.family, label, b"ON" if on else b"OFF", more)
 
-    def _config(self, entity: Entity, node: str, device: Device) -> bytes:
+    def _config(self, entity: Entity, appliance: Appliance) -> bytes:
+        node = appliance.node
         topic = f"{self._base}/{node}/{entity.name}"
         said = {
             "name": entity.label,
@@ -130,7 +177,7 @@ class HomeAssistant:
             "availability_topic": self._status,
             "payload_available": ONLINE.decode(),
             "payload_not_available": OFFLINE.decode(),
-            "device": _device(node, device),
+            "device": appliance.said,
             "origin": {"name": "hikrecv", "support_url": "https://pypi.org/project/hikrecv-mqtt/"},
             **entity.more,
         }
@@ -145,17 +192,27 @@ def node_of(device_id: str) -> str:
     return plain if plain == device_id else f"{plain}_{sha256(device_id.encode()).hexdigest()[:6]}"
 
 
-def _device(node: str, device: Device) -> dict[str, Any]:
-    said: dict[str, Any] = {
-        "identifiers": [f"hikrecv_{node}"],
-        "name": visible(_label(device))[:100],
+def _camera(event: Event, recorder: Appliance) -> Appliance:
+    """
+    What is behind a recorder.
+
+    The recorder's address is not its own.  Its identifier differs from that of older versions, in
+    whose time all of them had become one device: so that it does not go on to be found there.
+    """
+    node, channel = node_of(event.device.id), event.channel
+    name = channel.name if channel is not None and channel.name else None
+    unnamed = f"{recorder.said['name']} channel {event.device.id.rpartition('/')[2]}"
+    said = {
+        "identifiers": [f"hikrecv_channel_{node}"],
+        "name": visible(name or unnamed)[:100],
         "manufacturer": "Hikvision",
+        "via_device": recorder.said["identifiers"][0],
     }
-    if device.mac:
-        said["connections"] = [["mac", device.mac]]
-    if device.serial:
-        said["serial_number"] = visible(device.serial)[:100]
-    return said
+    return Appliance(node, said)
+
+
+def _last_event(words: str) -> Entity:
+    return Entity("sensor", "event", "Last event", _state(words), {"icon": "mdi:cctv"})
 
 
 def _label(device: Device) -> str:

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import hikrecv_mqtt
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
+from pytest_twisted import blockon
 from twisted.internet.defer import Deferred
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
@@ -119,6 +121,29 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@pytest.fixture
+def mqtt(loopback: Any) -> Iterator[Any]:
+    """A plugin that has started, with these keys in its table, and the context for its hook."""
+    started = []
+
+    async def start(port: int, **table: Any) -> tuple[Any, Any]:
+        context = loopback.context(hikrecv_mqtt, "house", host="127.0.0.1", port=port, **table)
+        plugin = hikrecv_mqtt.Plugin(context)
+        await plugin.hikrecv_start(context)
+        started.append(plugin)
+        return plugin, context.for_attempt(1)
+
+    yield start
+    for plugin in started:
+        blockon(Deferred.fromCoroutine(plugin.hikrecv_stop()))
+
+
+@pytest.fixture
+def now(make_event: Any) -> Any:
+    """Makes events that were received this moment."""
+    return lambda family, **changes: make_event(family, received=datetime.now(timezone.utc), **changes)
 
 
 @pytest.fixture

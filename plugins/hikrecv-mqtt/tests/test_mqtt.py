@@ -5,8 +5,6 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,9 @@ import pytest
 import pytest_twisted
 from hikrecv_mqtt.homeassistant import HomeAssistant, node_of
 from hikrecv_mqtt.topic import Topic, level
-from pytest_twisted import blockon
 from twisted.internet.defer import CancelledError, Deferred
 
-from hikrecv import Hold, Picture, Reject, Retry
+from hikrecv import Channel, Hold, Picture, Reject, Retry
 from hikrecv.config import parse
 from hikrecv.errors import ConfigError
 from hikrecv.reactions.plugins import find
@@ -30,32 +27,9 @@ README = Path(__file__).parents[1] / "README.md"
 
 
 @pytest.fixture
-def mqtt(loopback: Any) -> Iterator[Any]:
-    """A plugin that has started, with these keys in its table, and the context for its hook."""
-    started = []
-
-    async def start(port: int, **table: Any) -> tuple[Any, Any]:
-        context = loopback.context(hikrecv_mqtt, "house", host="127.0.0.1", port=port, **table)
-        plugin = hikrecv_mqtt.Plugin(context)
-        await plugin.hikrecv_start(context)
-        started.append(plugin)
-        return plugin, context.for_attempt(1)
-
-    yield start
-    for plugin in started:
-        blockon(Deferred.fromCoroutine(plugin.hikrecv_stop()))
-
-
-@pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A message waits half a second for a connection."""
     monkeypatch.setattr(hikrecv_mqtt.broker, "PATIENCE", 0.5)
-
-
-@pytest.fixture
-def now(make_event: Any) -> Any:
-    """Makes events that were received this moment."""
-    return lambda family, **changes: make_event(family, received=datetime.now(timezone.utc), **changes)
 
 
 def test_it_is_found_by_its_entry_point() -> None:
@@ -434,6 +408,55 @@ def test_each_device_has_a_name_of_its_own_in_discovery() -> None:
     assert len(set(nodes)) == len(ids)
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", node) for node in nodes)
     assert nodes == [node_of(each) for each in ids]
+
+
+def test_the_cameras_of_a_recorder_share_no_connection_with_it(make_event: Any) -> None:
+    motion = make_event("motion", channel=Channel(id="33", name="Yard", digital=True))
+
+    said = told(motion, device="nvr/33")
+    node = node_of("nvr/33")
+    recorder = json.loads(said["homeassistant/sensor/nvr/event/config"])["device"]
+    camera = json.loads(said[f"homeassistant/binary_sensor/{node}/motion/config"])["device"]
+
+    assert (recorder["name"], recorder["connections"]) == ("nvr", [["mac", motion.device.mac]])
+    assert (camera["name"], camera["via_device"]) == ("Yard", recorder["identifiers"][0])
+    assert "connections" not in camera
+    assert "homeassistant/binary_sensor/nvr/motion/config" not in said
+    order = list(said)
+    assert order.index("homeassistant/sensor/nvr/event/config") < order.index(
+        f"homeassistant/sensor/{node}/event/config"
+    )
+
+
+def test_two_names_of_one_address_do_not_become_one_device(make_event: Any) -> None:
+    home = HomeAssistant("homeassistant", "base", "base/status", 120.0)
+    event = make_event("motion")
+
+    first, other, again = (told(event, device=name, home=home) for name in ("gate", "ip:10.0.0.9", "gate"))
+
+    def connections(said: dict[str, bytes], node: str) -> Any:
+        return json.loads(said[f"homeassistant/sensor/{node}/event/config"])["device"].get("connections")
+
+    assert connections(first, "gate") == connections(again, "gate") == [["mac", event.device.mac]]
+    assert connections(other, node_of("ip:10.0.0.9")) is None
+
+
+@pytest_twisted.ensureDeferred
+async def test_discovery_is_sent_again_when_home_assistant_is_there(
+    mqtt: Any, mosquitto: Any, listen: Any, now: Any
+) -> None:
+    broker = mosquitto()
+    plugin, context = await mqtt(broker.port, discovery=True)
+    heard = await listen(broker.port)
+    await plugin.hikrecv_event(now("motion"), context)
+    config = "homeassistant/binary_sensor/gate/motion/config"
+    await heard.until(lambda: len(heard.on(config)) == 1)
+
+    heard.client.publish("homeassistant/status", b"offline", qos=1)
+    heard.client.publish("homeassistant/status", b"online", qos=1)
+    await heard.until(lambda: len(heard.on(config)) == 2)
+
+    assert heard.on(config)[0] == heard.on(config)[1]
 
 
 def test_strangers_cannot_fill_home_assistant(make_event: Any) -> None:
