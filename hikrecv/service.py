@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from twisted.logger import Logger
 
 from . import config as configuration
 from . import logs
+from .asking import AskClocks, answering
 from .assembly import Parts, Tools, check, with_ports
 from .clock import NO_CLOCK, ClockWatch, learned, trusted_clocks
 from .commands import Commands
@@ -207,6 +209,8 @@ class ReceiverService(Service):
             reactor, storage.steady, storage.save_clock, self.clocks.our_clock_was_set
         )
         self.watch_clock.start()
+        self.ask_clocks = AskClocks(reactor, self.clocks, self._time_of, time.time_ns)
+        self.ask_clocks.start(_asked(parts))
         self.upkeep.start()
         budget = self.listeners.budget
         budget.nearly_full = storage.holding.nearly_full
@@ -232,6 +236,7 @@ class ReceiverService(Service):
         self.greeting.stop()
         self.upkeep.stop()
         self.watch_clock.stop()
+        self.ask_clocks.stop()
         self.silence.stop()
         await self._step("the metrics port", self.monitor.stop, CLOSE)
         await self._step("the reactions", lambda: Deferred.fromCoroutine(self.dispatch.stop(DRAIN)))
@@ -284,6 +289,7 @@ class ReceiverService(Service):
         self.tools.devices.update(config.devices)
         self.state.remember_devices(config.devices)
         self.clocks.learned = learned(config.devices)
+        self.ask_clocks.start(_asked(parts))
         self._decoder(parts)
         everything = old.config.devices != config.devices
         await self.dispatch.reload(parts.reactions, begins, everything=everything)
@@ -330,6 +336,9 @@ class ReceiverService(Service):
             _with_hold(row, held.get(row.name), lagging.lost.get(row.name, 0), lagging.losing(row.name))
             for row in self.dispatch.status()
         ]
+
+    async def _time_of(self, device: str) -> datetime:
+        return await self.tools.devices(device).time()
 
     async def forget_clock(self, device: str) -> None:
         """Learn the clock of *device* anew.  :raises HikrecvError: when nothing is known of it."""
@@ -408,6 +417,12 @@ def _with_hold(row: Status, held: Held | None, lost: int, losing: str) -> Status
         reason = "; ".join(filter(None, (losing, f"it is {row.state}: {row.reason}" if row.reason else "")))
         row = msgspec.structs.replace(row, state="losing", reason=reason)
     return row
+
+
+def _asked(parts: Parts) -> frozenset[str]:
+    """Who is asked what time it is: nobody, unless something acts on what they say."""
+    careful = any(reaction.careful for reaction in parts.reactions.values())
+    return answering(parts.config.devices) if careful or parts.config.remote_check.reactions else frozenset()
 
 
 def _say(lines: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -13,6 +14,10 @@ from twisted.web.iweb import IAgent
 
 from hikrecv.config import DeviceTable
 from hikrecv.errors import ConfigError, LoginRefused, Reject, Retry
+from hikrecv.isapi.document import parse
+from hikrecv.isapi.fields import fold, text
+from hikrecv.isapi.times import read, zone_of
+from hikrecv.isapi.words import visible
 
 from .challenge import best_digest, challenges_in
 from .digest import DigestAgent
@@ -64,6 +69,7 @@ class DeviceClient:
         self.name = name
         self.url = base_url(name, table)
         self._login = table.login
+        self._zone = table.zone
         self._basic = table.basic or self.url.startswith("https:")
         self._hosts = {host for host in (urlsplit(self.url).hostname, table.address) if host}
         self._turns = DeferredSemaphore(AT_ONCE)
@@ -109,6 +115,24 @@ class DeviceClient:
         """Switch an alarm output; a recorder's own count goes for those of its cameras."""
         body = f"<IOPortData><outputState>{state}</outputState></IOPortData>"
         return await self.put(f"/ISAPI/System/IO/outputs/{int(number)}/trigger", body)
+
+    async def time(self) -> datetime:
+        """
+        What its clock says now.
+
+        A text without an offset is read in the `zone` of its table, as the times of its events are.
+
+        :raises Reject: when it says no time that can be read, or nobody knows in which zone.
+        """
+        body = await self.get("/ISAPI/System/time")
+        documents, _ = parse(body)
+        fields = fold(documents[0].data) if documents else {}
+        fields = fields.get("time", fields) if isinstance(fields, dict) else {}
+        said = text(fields, "localtime")
+        reading = read(said, zone_of(self._zone))
+        if reading.at is None or reading.anomaly is not None:
+            raise Reject(f"device {self.name} says no time that can be read ({visible(said or '-')})")
+        return reading.at
 
     async def remote_check(self, serial_no: int, granted: bool, info: str = "") -> Result:
         """Answer a terminal that asked for permission by an event, when the HTTP answer did not."""

@@ -33,7 +33,7 @@ from typing import Literal
 import msgspec
 
 from hikrecv.isapi.event import Event
-from hikrecv.journal.fact import DEVICES, fact_of
+from hikrecv.journal.fact import DEVICES, Fact, fact_of
 
 SECOND = 1_000_000
 
@@ -173,10 +173,14 @@ class TrustedClocks:
     senders without trust, repeats, and what a device itself calls resent teach nothing.
 
     :param learned: the ``[devices]`` that say ``clock = "learned"``.
+    :ivar answering: the devices that can be asked what time it is.
+    :ivar doubted: those of them whose clock was doubted since they were asked.
     """
 
     def __init__(self, learned: Collection[str] = (), most: int = DEVICES) -> None:
         self.learned = frozenset(learned)
+        self.answering: frozenset[str] = frozenset()
+        self.doubted: set[str] = set()
         self._most = most
         self._known: OrderedDict[str, _Device] = OrderedDict()
         self._changed: set[str] = set()
@@ -286,7 +290,12 @@ class TrustedClocks:
         fact = fact_of(event)
         if fact.occurred is None:
             return Lateness(0.0, "no time")
-        lag = fact.received - fact.occurred
+        late = self._judged(fact, fact.received - fact.occurred, most)
+        if late.seconds > most and fact.device in self.answering:
+            self.doubted.add(fact.device)
+        return late
+
+    def _judged(self, fact: Fact, lag: int, most: float) -> Lateness:
         known = self._known.get(fact.device)
         trusted = _NOTHING if known is None else known.trusted
         offset = trusted.offset

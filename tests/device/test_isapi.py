@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from twisted.web.iweb import IAgent
 from twisted.web.resource import Resource
 from zope.interface import implementer
 
-from hikrecv.config import DeviceTable, Login, Secret
+from hikrecv.config import DeviceTable, Login, Secret, Zone
 from hikrecv.device.guard import PAUSE
 from hikrecv.device.isapi import DeviceClient, Devices, address_errors, base_url
 from hikrecv.errors import Reject, Retry
@@ -344,3 +345,32 @@ def test_a_reload_keeps_the_count_of_wrong_logins_until_the_login_changes() -> N
 
     every.update({"gate": DeviceTable(address="10.0.0.5", login=Login(user="x", password=Secret("y")))})
     assert every("gate") is not first
+
+
+@pytest.mark.parametrize(
+    ("body", "zone"),
+    [
+        (b"<Time><timeMode>NTP</timeMode><localTime>2026-11-30T23:00:00+08:00</localTime></Time>", None),
+        (
+            b"<Time><localTime>2026-11-30T23:00:00</localTime><timeZone>CST-8:00:00</timeZone></Time>",
+            "+08:00",
+        ),
+        (b'{"Time": {"timeMode": "manual", "localTime": "2026-11-30T15:00:00Z"}}', None),
+    ],
+)
+def test_the_time_of_a_device_is_what_it_says_itself(body: bytes, zone: str | None) -> None:
+    box = Box({"/ISAPI/System/time": (200, body)})
+
+    said = now(device(box, zone=zone and Zone(zone)).time())
+
+    assert said == datetime(2026, 11, 30, 15, tzinfo=timezone.utc)
+    assert box.asked == [("GET", "/ISAPI/System/time", b"")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<Time><localTime>2026-11-30T23:00:00</localTime></Time>", b"<Time/>", b"", b"[]", b"<html>", OK],
+)
+def test_a_time_in_no_known_zone_and_something_else_are_no_time(body: bytes) -> None:
+    with pytest.raises(Reject, match="gate says no time that can be read"):
+        now(device(Box({"/ISAPI/System/time": (200, body)})).time())
