@@ -145,7 +145,12 @@ class Monitor:
         yield Sample("reaction_lost", "Events lost to retention", "counter", lost, label)
 
     def _devices(self) -> Iterable[Sample]:
-        return device_samples(self._service.silence.devices, time.time_ns() // 1000)
+        silence = self._service.silence
+        yield from device_samples(silence.devices, time.time_ns() // 1000)
+        never: dict[tuple[str, ...], float] = {(name,): 1.0 for name in silence.never}
+        yield Sample(
+            "device_never_heard", "1 for a configured device that never sent", "gauge", never, ("device",)
+        )
 
 
 def device_samples(devices: Iterable[Seen], now: int) -> Iterable[Sample]:

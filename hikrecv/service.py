@@ -53,7 +53,7 @@ from .reactions.status import TROUBLED, Status
 from .reactions.watchdog import Slot
 from .receiver import Receiver
 from .sharing import SharesFile
-from .silence import Silence
+from .silence import Awaited, Silence
 from .state import State
 from .storage import Storage, named
 from .systemd import ServiceManager
@@ -142,7 +142,7 @@ class ReceiverService(Service):
         self._lock.acquire()
         self.storage = Storage(self.state, self.parts.config, self.reactor, self._broken)
         self.storage.start()
-        self.state.remember_devices(self.parts.config.devices)
+        self._remember_devices(self.parts.config)
         self.tools.read = self.storage.read
         self._open(self.parts)
         self.listeners.startService()
@@ -216,7 +216,7 @@ class ReceiverService(Service):
         budget.nearly_full = storage.holding.nearly_full
         self.sharing = SharesFile(self.state.shares, budget.shares, reactor, storage.in_ledger)
         self.sharing.start()
-        self.silence = Silence(reactor, self.indexer, self.receiver.receive)
+        self.silence = Silence(reactor, self.indexer, self.receiver.receive, lambda: self._awaited)
         self.silence.start()
         _started(self.dispatch.start(parts.reactions, begins))
 
@@ -287,7 +287,7 @@ class ReceiverService(Service):
         begins = await self.storage.holding.add(named(parts.reactions))
         old, self.parts = self.parts, parts
         self.tools.devices.update(config.devices)
-        self.state.remember_devices(config.devices)
+        self._remember_devices(config)
         self.clocks.learned = learned(config.devices)
         self.ask_clocks.start(_asked(parts))
         self._decoder(parts)
@@ -299,6 +299,11 @@ class ReceiverService(Service):
         if _endpoints(config) == _endpoints(self._began_with):
             self.listeners.admit(config)
         return ["the configuration was read again", *_needs_restart(self._began_with, config)]
+
+    def _remember_devices(self, config: Config) -> None:
+        self.state.remember_devices(config.devices)
+        since = self.state.await_devices(config.devices, time.time())
+        self._awaited = {name: Awaited(table, since[name]) for name, table in config.devices.items()}
 
     def _decoder(self, parts: Parts) -> ReceiverService:
         """Decode with the devices and the plugins of *parts* from now on."""

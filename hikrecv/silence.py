@@ -1,17 +1,18 @@
-"""A device that is silent for longer than usual: an event of our own, that reactions get like any other."""
+"""A device that is silent for longer than usual, or was never heard: an event of our own, like any other."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from .config import DeviceTable
 from .indexing import Indexer
 from .isapi.catalogue import SILENT
 from .journal.index import Index
@@ -21,7 +22,26 @@ from .push import Anomaly, Answer, Peer, Push
 EVERY = 60.0
 MOST_SAID = 1_000
 """Of so many silences that were said before a start it is looked up which ones go on."""
+NEVER = 86_400.0
+"""Seconds after which a configured device that never sent is missed; its own rhythm nobody knows yet."""
 _log = Logger()
+
+
+class Awaited(NamedTuple):
+    """
+    A device of the configuration.
+
+    :param since: it is configured for so long, seconds since 1970.
+    """
+
+    table: DeviceTable
+    since: float
+
+
+def never_heard(awaited: Mapping[str, Awaited], heard: Iterable[Seen]) -> dict[str, Awaited]:
+    """Those of the configuration from which nothing has come, nor through a recorder of that name."""
+    names = {seen.device.partition("/")[0] for seen in heard}
+    return {name: each for name, each in awaited.items() if name not in names}
 
 
 class Silence:
@@ -33,8 +53,10 @@ class Silence:
     must open nothing.
 
     :param receive: keeps a push; `Receiver.receive`.
+    :param awaited: the devices of the configuration as it is now, by name.
     :param wall: our clock, nanoseconds since 1970 (UTC).
     :ivar devices: what was known of each at the last look.
+    :ivar never: those of the configuration that had not been heard by then.
     """
 
     def __init__(
@@ -42,9 +64,11 @@ class Silence:
         clock: Any,
         indexer: Indexer,
         receive: Callable[[Push], Deferred[Answer]],
+        awaited: Callable[[], Mapping[str, Awaited]],
         wall: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._indexer, self._receive, self._wall = indexer, receive, wall
+        self._indexer, self._receive, self._awaited, self._wall = indexer, receive, awaited, wall
+        self.never: Mapping[str, Awaited] = {}
         self._silent: dict[str, Seen] | None = None
         self.devices: tuple[Seen, ...] = ()
         self._loop = LoopingCall(self.look)
@@ -70,13 +94,19 @@ class Silence:
     def _judge(self, known: tuple[Iterable[Seen], Collection[str]]) -> None:
         now = self._wall() // 1000
         self.devices = tuple(known[0])
+        self.never = never_heard(self._awaited(), self.devices)
+        missed = [_missed(name, each) for name, each in self.never.items()]
         if self._silent is None:
-            self._silent = {seen.device: seen for seen in self.devices if seen.device in known[1]}
+            self._silent = {s.device: s for s in (*self.devices, *missed) if s.device in known[1]}
         silent = {seen.device: seen for seen in self.devices if seen.silent(now)}
-        for device in silent.keys() - self._silent.keys():
-            _log.warn("{device} is silent for longer than usual", device=device)
+        silent |= {seen.device: seen for seen in missed if now - seen.first_received > NEVER * 1e6}
+        for device in sorted(silent.keys() - self._silent.keys()):
+            if silent[device].last_received:
+                _log.warn("{device} is silent for longer than usual", device=device)
+            else:
+                _log.warn("{sentence}", sentence=_sentence(silent[device]))
             self._say(silent[device], "active")
-        for device in self._silent.keys() - silent.keys():
+        for device in sorted(self._silent.keys() - silent.keys()):
             _log.info("{device} is heard again", device=device)
             self._say(self._silent[device], "inactive")
         self._silent = silent
@@ -86,7 +116,7 @@ class Silence:
         body = {
             "eventType": SILENT,
             "eventState": state,
-            "eventDescription": f"{seen.device} was last heard at {_moment(seen.last_received)}",
+            "eventDescription": _sentence(seen),
             "macAddress": seen.mac,
             "deviceSerial": seen.serial,
             "ipAddress": seen.ip,
@@ -111,6 +141,26 @@ def _said(index: Index) -> frozenset[str]:
     rows = index.search(families=("network",), text=SILENT, limit=MOST_SAID)
     states = {row.device: row.state for row in rows if row.type == SILENT}
     return frozenset(device for device, state in states.items() if state == "active")
+
+
+def _missed(name: str, awaited: Awaited) -> Seen:
+    """Such a device as if it had been heard when it was configured: found again by what its table says."""
+    table, since = awaited.table, int(awaited.since * 1e6)
+    address = table.address or ""
+    return Seen(
+        device=name,
+        mac=table.mac,
+        serial=table.serial,
+        peer_ip=address.strip("[]"),
+        first_received=since,
+        last_received=0,
+    )
+
+
+def _sentence(seen: Seen) -> str:
+    if not seen.last_received:
+        return f"{seen.device} was never heard; it is configured since {_moment(seen.first_received)}"
+    return f"{seen.device} was last heard at {_moment(seen.last_received)}"
 
 
 def _moment(microseconds: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,6 +61,11 @@ class State(msgspec.Struct, frozen=True):
         """The ``[devices]`` that the receiver last ran with, without their logins."""
         return self.root / "devices.json"
 
+    @property
+    def awaited(self) -> Path:
+        """Since when which device is configured."""
+        return self.root / "awaited.json"
+
     def remember_devices(self, tables: Mapping[str, DeviceTable]) -> None:
         """
         Keep what names devices, so that commands without the configuration name them likewise.
@@ -71,13 +76,35 @@ class State(msgspec.Struct, frozen=True):
             name: msgspec.structs.replace(table, login=None, push_login=None, url=None)
             for name, table in tables.items()
         }
-        partial = self.devices.with_suffix(".new")
+        self._keep(self.devices, msgspec.json.encode(public, enc_hook=str))
+
+    def _keep(self, path: Path, content: bytes) -> None:
+        partial = path.with_suffix(".new")
         with suppress(OSError):
             partial.unlink(missing_ok=True)
             partial.touch(mode=0o600)
             give_path(partial, self.root)
-            partial.write_bytes(msgspec.json.encode(public, enc_hook=str))
-            partial.rename(self.devices)
+            partial.write_bytes(content)
+            partial.rename(path)
+
+    def await_devices(self, names: Iterable[str], now: float) -> dict[str, float]:
+        """
+        Since when each of the devices *names* is configured, in seconds since 1970; new ones since *now*.
+
+        It is kept, so that a device that never sends is missed also when the receiver is started every day.
+        """
+        before = self.awaited_devices()
+        since = {name: before.get(name, now) for name in names}
+        if since != before:
+            self._keep(self.awaited, msgspec.json.encode(since))
+        return since
+
+    def awaited_devices(self) -> dict[str, float]:
+        """What :meth:`await_devices` kept."""
+        try:
+            return msgspec.json.decode(self.awaited.read_bytes(), type=dict[str, float])
+        except (OSError, msgspec.MsgspecError):
+            return {}
 
     def known_devices(self) -> dict[str, DeviceTable]:
         """What :meth:`remember_devices` kept; nothing when no receiver has run here."""

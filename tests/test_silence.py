@@ -10,6 +10,7 @@ import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.task import Clock
 
+from hikrecv.config import DeviceTable
 from hikrecv.isapi.decode import Decoder
 from hikrecv.isapi.event import Event
 from hikrecv.journal.index import Index
@@ -17,7 +18,7 @@ from hikrecv.journal.seen import Seen
 from hikrecv.monitor import device_samples
 from hikrecv.push import OK, Answer, Push
 from hikrecv.sightings.sightings import Sightings
-from hikrecv.silence import EVERY, Silence
+from hikrecv.silence import EVERY, NEVER, Awaited, Silence
 
 DAY = 86_400_000_000
 MAC = "ac:cb:51:00:00:07"
@@ -34,6 +35,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.devices: list[Seen] = []
+        self.awaited: dict[str, Awaited] = {}
         self.now = 10 * DAY
         self.pushes: list[Push] = []
         self.clock = Clock()
@@ -41,7 +43,7 @@ class Desk:
         self._begin()
 
     def _begin(self) -> None:
-        self.silence = Silence(self.clock, self, self.receive, lambda: self.now * 1000)  # type: ignore[arg-type]
+        self.silence = Silence(self.clock, self, self.receive, lambda: self.awaited, lambda: self.now * 1000)  # type: ignore[arg-type]
         self.silence.start()
 
     def ask(self, question: Callable[[Any], Any]) -> Deferred[Any]:
@@ -65,7 +67,7 @@ class Desk:
             self.clock.advance(EVERY)
 
     def events(self) -> list[Event]:
-        decoder = Decoder()
+        decoder = Decoder(devices={name: each.table for name, each in self.awaited.items()})
         return [event for n, push in enumerate(self.pushes, 1) for event in decoder.decode(push, n)]
 
 
@@ -165,3 +167,56 @@ def test_what_is_known_of_a_device_is_a_figure_for_each_thing_and_no_more_device
     assert figures["device_silent"][(MAC,)] == 1
     assert figures["device_last_push_seconds"][(MAC,)] == 10 * DAY / 1e6
     assert len(figures["device_events"]) == 1000
+
+
+# -- devices that were never heard -------------------------------------------------------
+
+GATE = DeviceTable(address="10.20.0.14", mac=MAC)
+
+
+def waiting(desk: Desk, **tables: DeviceTable) -> None:
+    """The configuration has them since now."""
+    desk.awaited = {name: Awaited(table, desk.now / 1e6) for name, table in tables.items()}
+
+
+def test_a_configured_device_that_never_sends_is_missed_after_a_day_and_named() -> None:
+    desk = Desk()
+    waiting(desk, gate=GATE, yard=DeviceTable(serial="DS-YARD-1234"), lodge=DeviceTable(address="10.20.0.15"))
+
+    desk.minutes(int(NEVER / 60))
+    assert desk.pushes == []
+    assert set(desk.silence.never) == {"gate", "yard", "lodge"}
+    desk.minutes(2)
+
+    assert [(event.type, event.state, event.device.id) for event in desk.events()] == [
+        ("deviceSilent", "active", name) for name in ("gate", "lodge", "yard")
+    ]
+    assert all(
+        "was never heard; it is configured since 1970-01-11" in (e.description or "") for e in desk.events()
+    )
+
+
+def test_it_is_said_once_also_over_a_restart_and_ends_when_it_is_heard() -> None:
+    desk = Desk()
+    waiting(desk, gate=GATE)
+    desk.minutes(int(NEVER / 60) + 2)
+
+    desk.restart()
+    desk.minutes(3)
+    assert desk.pushes == []
+    desk.devices = [Seen(device="gate", first_received=desk.now, last_received=desk.now)]
+    desk.minutes(3)
+
+    assert [(event.state, event.device.id) for event in desk.events()] == [("inactive", "gate")]
+    assert desk.silence.never == {}
+
+
+def test_a_recorder_is_heard_by_what_comes_through_it() -> None:
+    desk = Desk()
+    waiting(desk, nvr=DeviceTable(address="10.20.0.16"))
+    desk.devices = [Seen(device="nvr/33", first_received=desk.now, last_received=desk.now)]
+
+    desk.minutes(int(NEVER / 60) + 2)
+
+    assert desk.pushes == []
+    assert desk.silence.never == {}

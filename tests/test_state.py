@@ -70,3 +70,17 @@ def test_devices_are_remembered_without_their_secrets(tmp_path: Path) -> None:
 
 def test_without_a_receiver_no_devices_are_known(tmp_path: Path) -> None:
     assert State(tmp_path).known_devices() == {}
+
+
+def test_since_when_a_device_is_configured_outlives_restarts_and_not_its_removal(tmp_path: Path) -> None:
+    state = State(tmp_path)
+
+    state.await_devices(["gate", "yard"], 100.0)
+    again = State(tmp_path).await_devices(["gate", "lodge"], 200.0)
+    back = State(tmp_path).await_devices(["gate", "yard"], 300.0)
+
+    assert again == {"gate": 100.0, "lodge": 200.0}
+    assert back == {"gate": 100.0, "yard": 300.0}
+    assert State(tmp_path).awaited_devices() == back
+    state.awaited.write_text("{")
+    assert State(tmp_path).awaited_devices() == {}

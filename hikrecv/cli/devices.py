@@ -12,21 +12,24 @@ import msgspec
 from hikrecv import control
 from hikrecv.archive import Archive
 from hikrecv.clock import NO_CLOCK
+from hikrecv.config import Config
 from hikrecv.errors import HikrecvError, StateError
 from hikrecv.isapi.words import visible_json
 from hikrecv.journal.ledger import Ledger
 from hikrecv.journal.seen import Seen
 from hikrecv.sightings.clocks import Trusted, TrustedClocks
+from hikrecv.silence import Awaited, never_heard
 from hikrecv.state import State
 
 from .asking import ask
+from .group import Group
 from .options import Where, existing_state, read_config, state_options, where_options
 from .watching import again
 
 _TURNED_AWAY = ("TURNED AWAY", "TIMES", "LAST", "ANSWER")
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @state_options
 @click.option("--watch", is_flag=True, help="Look again every two seconds, until Ctrl-C.")
 @click.option(
@@ -41,7 +44,11 @@ _TURNED_AWAY = ("TURNED AWAY", "TIMES", "LAST", "ANSWER")
 def command(
     ctx: click.Context, state_dir: str | None, config_file: str | None, watch: bool, form: str
 ) -> None:
-    """List the devices with their channels, families, last push, clock and oddities."""
+    """
+    List the devices with their channels, families, last push, clock and oddities.
+
+    A device of the configuration that has not sent anything yet is listed, too: never.
+    """
     if ctx.invoked_subcommand is not None:
         return
     state = existing_state(state_dir, config_file)
@@ -55,12 +62,13 @@ def command(
             seen = index.devices()
         finally:
             index.close()
+        never = _never(state, config if config_file else None, seen)
         turned_away = _turned_away(state)
         if form == "json":
-            said = msgspec.json.encode({"devices": [*map(_row, seen)], "turned_away": turned_away})
-            click.echo(visible_json(said.decode()))
+            found = {"devices": [*map(_row, seen)], "never_heard": never, "turned_away": turned_away}
+            click.echo(visible_json(msgspec.json.encode(found).decode()))
         else:
-            _print(seen, turned_away)
+            _print(seen, never, turned_away)
 
     again(look, watch)
 
@@ -86,6 +94,23 @@ def forget_clock(where: Where, name: str) -> None:
     click.echo(f"the clock of {name} is learned from its next events")
 
 
+def _never(state: State, config: Config | None, seen: Sequence[Seen]) -> list[dict[str, Any]]:
+    """The devices of the configuration, or of the receiver's last one, from which nothing has come."""
+    tables = state.known_devices() if config is None else config.devices
+    since = state.awaited_devices()
+    awaited = {name: Awaited(table, since.get(name, 0.0)) for name, table in tables.items()}
+    return [
+        {
+            "device": name,
+            "address": each.table.address,
+            "mac": each.table.mac,
+            "serial": each.table.serial,
+            "configured_since": each.since or None,
+        }
+        for name, each in never_heard(awaited, seen).items()
+    ]
+
+
 def _turned_away(state: State) -> list[dict[str, Any]]:
     try:
         found: list[dict[str, Any]] = control.call(state.control, "turned_away")
@@ -104,12 +129,14 @@ def _silent(seen: Seen) -> bool:
     return seen.silent(time.time_ns() // 1000)
 
 
-def _print(seen: Sequence[Seen], turned_away: Sequence[dict[str, Any]]) -> None:
+def _print(
+    seen: Sequence[Seen], never: Sequence[dict[str, Any]], turned_away: Sequence[dict[str, Any]]
+) -> None:
     from .table import Column, show, table
 
     if not seen and not turned_away:
         click.echo("no device has sent anything yet")
-    if seen:
+    if seen or never:
         columns = (
             Column("DEVICE", wraps=True),
             Column("ADDRESS", drop=1),
@@ -122,7 +149,7 @@ def _print(seen: Sequence[Seen], turned_away: Sequence[dict[str, Any]]) -> None:
             Column("CLOCK", wraps=True, least=8, drop=2),
             Column("ODD", wraps=True, drop=3),
         )
-        show(table(columns, map(_cells, seen)))
+        show(table(columns, [*map(_cells, seen), *map(_missing, never)]))
     if turned_away:
         click.echo()
         show(table((*_TURNED_AWAY, Column("WHY", wraps=True, least=20)), map(_refusal, turned_away)))
@@ -148,6 +175,14 @@ def _cells(seen: Seen) -> tuple[str, ...]:
         _clock(seen.offset),
         _most(seen.anomalies),
     )
+
+
+def _missing(row: dict[str, Any]) -> tuple[str, ...]:
+    from .table import ago
+
+    since = row["configured_since"]
+    last = "never" if since is None else f"never (configured {ago(time.time() - since)} ago)"
+    return str(row["device"]), str(row["address"] or "-"), "-", last, "0", "0", "-", "-", "-", "-"
 
 
 def _most(counts: dict[str, int], show: int = 4) -> str:

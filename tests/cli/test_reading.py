@@ -292,3 +292,21 @@ def test_every_command_has_a_help_text(run: Run) -> None:
         result = run(name, "--help")
         assert result.exit_code == 0, name
         assert len(result.output.splitlines()) > 4, name
+
+
+def test_devices_lists_those_of_the_configuration_that_never_sent(
+    run: Run, state: State, tmp_path: Path
+) -> None:
+    (tmp_path / "hik.toml").write_text(
+        'state_dir = "state"\n[devices.gate]\naddress = "10.20.0.14"\n[devices.here]\naddress = "192.0.2.9"\n'
+    )
+    state.await_devices(["gate"], time.time() - 3 * 86_400)
+
+    table = said(run("devices", "--config", tmp_path / "hik.toml"))
+    found = json.loads(run("devices", "--config", tmp_path / "hik.toml", "--format", "json").stdout)
+
+    (row,) = [line for line in table.splitlines() if line.startswith("gate ")]
+    assert row.split()[1:3] == ["10.20.0.14", "-"]
+    assert "never (configured 3 d ago)" in row
+    assert [each["device"] for each in found["never_heard"]] == ["gate", "here"]
+    assert found["never_heard"][1]["configured_since"] is None
