@@ -62,6 +62,7 @@ load-reactions: $(VENV)/.test
 fuzz: $(VENV)/.test
 	$(BIN)/python -m pytest -vv --timeout 1800 --hypothesis-profile=long tests/fuzz
 	$(BIN)/python -m tests.fuzz --requests 200000 --seconds 1800
+	$(BIN)/python -m tests.fuzz.live --connections 200000 --seed 2
 
 fuzz-million: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz --requests 1000000 --seconds 7200

@@ -114,11 +114,9 @@ class Conversation(Line):
             return  # it was never let in
         self.lost = True
         self.factory.left(self)
-        surplus = self._reader.dropped + self._thrown
-        if surplus and self._told < 400:  # else a status has told it
-            self.factory.intake.discarded(self.ip, surplus)
         if isinstance(reason.value, ConnectionDone):
             if self.state == "close":
+                self._name_surplus()
                 return  # as nearly always after an answer that said so
             self._reader.eof()
         elif str(getattr(reason.type, "__module__", "")).startswith("OpenSSL"):
@@ -167,6 +165,8 @@ class Conversation(Line):
     def _rest(self) -> None:
         """Wait for something to happen: set for how long, and whether to read meanwhile."""
         if self.lost:
+            if self._exchange is None:
+                self._name_surplus()
             return
         state, factory = self.state, self.factory
         wait: str = self._reader.phase if state == "read" else state
@@ -438,6 +438,13 @@ class Conversation(Line):
         if self._wait in ("fresh", "idle"):
             self.close()
             self._rest()
+
+    def _name_surplus(self) -> None:
+        """It is gone, and nothing is under way: say how much came behind its last request."""
+        surplus = self._reader.dropped + self._thrown
+        self._reader.dropped = self._thrown = 0
+        if surplus and self._told < 400:  # else a status has told it
+            self.factory.intake.discarded(self.ip, surplus)
 
     # -- deadlines ------------------------------------------------------------------------
 

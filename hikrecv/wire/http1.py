@@ -273,7 +273,8 @@ class Reader:
                 raise self._head_too_long()
             self._searched = max(self._line_end, len(buffer) - at - 2)
             return None
-        if (short >= 0) != self._bare:
+        # An LF before the last CR LF, too: taken for a CR LF it would cost the last header its last byte.
+        if (short >= 0) != self._bare or (short < 0 and buffer[end - 1] != 0x0D):
             raise Unreadable(
                 400, "mixed-line-ends", "some lines of the head end with CR LF and others with LF"
             )

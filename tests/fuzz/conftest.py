@@ -1,4 +1,4 @@
-"""Makes `fuzz_mutation` and `fuzz_targets` importable for the tests of this folder; registers `long`."""
+"""Makes `fuzz_accounting`, `fuzz_mutation` and `fuzz_targets` importable for its tests; registers `long`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 LONG = 10_000
 """Examples of each target with `make fuzz`: some minutes each, against a second in the usual run."""
 
-for name in ("mutation", "targets"):
+for name in ("accounting", "mutation", "targets"):
     spec = spec_from_file_location(f"fuzz_{name}", Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None

@@ -609,4 +609,19 @@ STRICT_ROWS = (
     ),
 )
 
-ROWS = (*TABLE, *LENGTHLESS_ROWS, *STRICT_ROWS)
+MIXED_ROWS = (
+    Row(
+        "X0", (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 30\n\r\n{}",), "400 mixed-line-ends", bodies=()
+    ),
+    Row("X1", (b"POST / HTTP/1.1\r\nHost: x\n\r\n",), "400 mixed-line-ends", bodies=()),
+    Row("X2", (b"POST / HTTP/1.1\r\nContent-Length: 30\n\n{}",), "400 mixed-line-ends", bodies=()),
+    Row(
+        "X3",
+        (b"POST / HTTP/1.1\nContent-Length: 30\r\n\r\n{}",),
+        "400 bare-lf,mixed-line-ends",
+        "400 bare-lf",
+        bodies=(),
+    ),
+)
+
+ROWS = (*TABLE, *LENGTHLESS_ROWS, *STRICT_ROWS, *MIXED_ROWS)
