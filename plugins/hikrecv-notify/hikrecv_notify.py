@@ -37,6 +37,8 @@ WITH_PICTURES = 3
 """From the next attempt on it goes without: some services take the text and then fail at the picture."""
 REFUSED = re.compile(r"error=40[137]\b")
 """How apprise tells of a service that does not let us in."""
+SLOW = 1.0
+"""Seconds between two messages of which the operator should know."""
 _ENDINGS = (
     (b"\xff\xd8\xff", ".jpg"),
     (b"\x89PNG", ".png"),
@@ -103,7 +105,14 @@ class Plugin:
 
     @hookimpl
     def hikrecv_start(self, context: Context) -> None:
-        """Remove what a crash may have left of pictures."""
+        """Remove what a crash may have left of pictures; say what is slow by nature."""
+        slow = max(self._services, key=lambda service: service.apart)
+        if slow.apart >= SLOW:
+            context.log.info(
+                "{service} is sent one message in {apart} s; with `batch` many events are one message",
+                service=slow.name,
+                apart=slow.apart,
+            )
         for old in context.state_dir.glob("pictures-*"):
             shutil.rmtree(old, ignore_errors=True)
 

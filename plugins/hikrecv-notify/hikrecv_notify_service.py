@@ -37,6 +37,7 @@ class Service:
     Sends to where an URL leads.
 
     :param url: as in apprise's documentation: ``tgram://TOKEN/CHAT``, ``ntfy://TOPIC`` ...
+    :ivar apart: seconds that apprise leaves between two messages; `send` sleeps for them.
     :raises ValueError: when apprise does not take it; the message does not show it.
     """
 
@@ -44,6 +45,7 @@ class Service:
         self._url = url
         self._service = _instance(url)
         self.name = str(self._service.service_name)
+        self.apart = float(self._service.request_rate_per_sec or 0.0)
 
     def send(self, note: Note, kind: Kind, format: Format) -> str | None:
         """Send the *note*, which takes a while; what went wrong, or None when the service took it."""

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import re
+import threading
 from datetime import datetime, timezone
 from email.message import EmailMessage
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,11 @@ import pytest
 import pytest_twisted
 from hikrecv_email.letter import Writer, one_line
 from hikrecv_email.settings import Settings, address
+from twisted.internet.threads import deferToThread
 
 from hikrecv import Hold, Picture, Reject, Retry
 from hikrecv.config import Secret, parse
+from hikrecv.reactions.hooks import kind_of
 from hikrecv.reactions.plugins import find
 from hikrecv.testing.events import WHO, without_content
 
@@ -33,7 +37,10 @@ def mail(loopback: Any) -> Any:
     def made(**table: Any) -> tuple[Any, Any]:
         table = {"host": "127.0.0.1", "security": "none", "sender": "gate@example.org", "to": TO} | table
         context = loopback.context(hikrecv_email, "mail", **table)
-        return hikrecv_email.Plugin(context), context.for_attempt(1)
+        plugin = hikrecv_email.Plugin(context)
+        # As the receiver does it: what composes a mail is in a thread.
+        plugin.hikrecv_events = partial(deferToThread, plugin.hikrecv_events)
+        return plugin, context.for_attempt(1)
 
     return made
 
@@ -352,6 +359,26 @@ async def test_it_logs_in_over_tls(
 
     assert len(mailbox.envelopes) == 1
     assert mailbox.logins == [USER.encode()]
+
+
+@pytest_twisted.ensureDeferred
+async def test_mails_are_composed_beside_the_reactor(
+    mail: Any, post: Any, mailbox: Any, make_event: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where: list[int] = []
+    write = Writer.write
+
+    def noted(*arguments: Any) -> Any:
+        where.append(threading.get_ident())
+        return write(*arguments)
+
+    monkeypatch.setattr(Writer, "write", noted)
+    plugin, context = mail(port=post().port)
+    await plugin.hikrecv_events((make_event("plate"),), context)
+
+    assert kind_of(hikrecv_email.Plugin.hikrecv_events) == "plain", "so the receiver gives it a thread"
+    assert len(mailbox.mails) == len(where) == 1
+    assert threading.get_ident() not in where
 
 
 @pytest_twisted.ensureDeferred

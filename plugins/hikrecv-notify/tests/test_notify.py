@@ -12,6 +12,7 @@ import hikrecv_notify
 import msgspec
 import pytest
 from hikrecv_notify_text import one_line, plain, unmarked
+from twisted.logger import formatEvent, globalLogPublisher
 
 from hikrecv import Picture, Retry
 from hikrecv.config import Secret, parse
@@ -189,6 +190,25 @@ def test_a_picture_that_a_service_does_not_take_does_not_repeat_the_text_for_eve
     plugin.hikrecv_events((event,), context.for_attempt(4))
 
     assert [len(said["attachments"]) for said in desk.asked] == [1, 1, 1, 0]
+
+
+def test_a_service_that_apprise_slows_down_is_named_at_the_start(notify: Any, desk: Any) -> None:
+    lines: list[str] = []
+
+    def observe(event: Any) -> None:
+        lines.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(observe)
+    try:
+        for url in (desk.url, "ntfy://127.0.0.1/yard"):
+            plugin, context = notify(urls=[url])
+            plugin.hikrecv_start(context)
+    finally:
+        globalLogPublisher.removeObserver(observe)
+
+    assert [line for line in lines if "batch" in line] == [
+        "ntfy is sent one message in 5.5 s; with `batch` many events are one message"
+    ]
 
 
 def test_an_event_that_is_replayed_is_sent_again(notify: Any, desk: Any, make_event: Any) -> None:
