@@ -9,7 +9,7 @@ PIP = PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-v
 # A flat layout loses the twistd plugin in the default editable mode.
 EDIT = --config-settings editable_mode=compat
 
-.PHONY: demo test plugin-tests lint types floors docs news wheels bench bench-micro torture load load-reactions fuzz fuzz-million clean
+.PHONY: demo test plugin-tests lint types floors docs news wheels bench bench-micro torture hostile load load-reactions fuzz fuzz-million clean
 
 demo: $(VENV)/.demo
 	@exec $(BIN)/python -m hikrecv.cli.demo --port $(PORT)
@@ -52,6 +52,9 @@ bench-micro: $(VENV)/.test
 
 torture: $(VENV)/.test
 	$(BIN)/python -m pytest -p no:randomly --timeout 1800 -m torture tests/functional
+
+hostile: $(VENV)/.test
+	$(BIN)/python -m tests.hostile
 
 load: $(VENV)/.test
 	$(BIN)/python -m tests.load

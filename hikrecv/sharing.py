@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from twisted.internet.task import LoopingCall
@@ -40,6 +41,7 @@ class SharesFile:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._path, self._shares, self._run, self._wall = path, shares, run, wall
+        self._writing = Lock()
         self._loop = LoopingCall(self._look)
         self._loop.clock = clock
 
@@ -72,11 +74,12 @@ class SharesFile:
     def _write(self, data: bytes) -> None:
         partial = self._path.with_suffix(".new")
         try:
-            partial.touch(mode=0o600)
-            with partial.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.rename(self._path)
+            with self._writing:  # the last time it is not the thread that writes
+                partial.touch(mode=0o600)
+                with partial.open("wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                partial.rename(self._path)
         except OSError as error:  # a full disk keeps nobody from receiving
             _log.debug("{path} was not written: {error}", path=str(self._path), error=error)

@@ -17,7 +17,9 @@ from hikrecv.config import Config, JournalTable
 from hikrecv.journal.room import shortage
 from hikrecv.lagging import size
 from hikrecv.reactions.reaction import Reaction
+from hikrecv.senders import bound_devices, classes_of, is_open
 from hikrecv.state import State, find
+from hikrecv.units import Bytes, written
 
 from .options import read_config
 
@@ -87,10 +89,33 @@ def _gets(reaction: Reaction, journal: JournalTable) -> str:
 def _remarks(parts: Parts, state: State) -> Iterator[str]:
     """What can be used, and is perhaps not what was meant."""
     yield from _names(parts.config)
+    yield from _senders(parts)
     yield from _space(parts.config, state)
     parts.plugins.load_all()
     for each in parts.plugins.failures:
         yield f"the plugin {each.name} ({each.origin}) is broken, and nobody uses it: {each.reason}"
+
+
+def _senders(parts: Parts) -> Iterator[str]:
+    """Whose events live on a share, and which devices nobody can tell from others that call themselves so."""
+    config = parts.config
+    classes = classes_of(config)
+    for listen in config.listen if len(classes) > 1 else ():
+        if is_open(listen):
+            day = written(Bytes(config.journal.max // 10))
+            yield (
+                f"{listen.endpoint} is open to everybody: cameras that are not in [devices] with an address "
+                f"are strangers there, who have a tenth of an hour's share each, and together {day} of the "
+                "journal a day; add them to [devices] or to allow"
+            )
+    bound = bound_devices(config)
+    acts = bool(config.remote_check.reactions) or any(each.acts for each in parts.reactions.values())
+    for name in config.devices if acts else ():
+        if name not in bound.addresses.values() and name not in bound.logins:
+            yield (
+                f"devices.{name} has no address of its own and no push_login that a port asks for: anybody "
+                "may call itself so, and nothing acts on its events"
+            )
 
 
 def _names(config: Config) -> Iterator[str]:

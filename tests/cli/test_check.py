@@ -114,3 +114,36 @@ def test_it_says_what_becomes_of_events_that_a_reaction_has_not_had(check: Calla
 
     assert 'hold = "budget": up to 3 GB is held back for it, then it loses the oldest' in said
     assert 'hold = "always": pushes are rejected with 503 rather than one lost to it' in said
+
+
+def test_unlisted_cameras_that_will_live_on_the_share_of_strangers_are_remarked(
+    check: Callable[..., str],
+) -> None:
+    device = '[devices.gate]\naddress = "10.0.0.5"\n'
+
+    said = check(f'[[listen]]\nendpoint = "tcp:8090"\n{device}[journal]\nmax = "50MB"')
+
+    assert "remark: tcp:8090 is open to everybody" in said
+    assert "together 5MB of the journal a day" in said
+    assert "is open to everybody" not in check("")
+    assert "is open to everybody" not in check(f'[[listen]]\nallow = ["10.0.0.0/8"]\n{device}')
+
+
+def test_a_device_whose_name_anybody_may_take_is_remarked_where_something_acts(
+    check: Callable[..., str], tmp_path: Path
+) -> None:
+    config = (
+        '[[listen]]\nallow = ["10.0.0.0/8"]\n[devices.gate]\naddress = "10.0.0.5"\n'
+        '[devices.yard]\nmac = "ac:cb:51:19:f5:08"\n'
+        '[remote_check]\nreactions = ["a"]\n[reactions.a]\nplugin = "asked"\n'
+    )
+    (tmp_path / "mine").mkdir(mode=0o700)
+    hook = "@hookimpl\ndef hikrecv_remote_check(event):\n    return None\n"
+    hook = f"from hikrecv import hookimpl\nHIKRECV_API = 1\n{hook}"
+    (tmp_path / "mine" / "asked.py").write_text(hook)
+    (tmp_path / "mine" / "asked.py").chmod(0o600)
+
+    said = check(f'plugin_dirs = ["mine"]\n{config}')
+
+    assert "remark: devices.yard has no address of its own" in said
+    assert "devices.gate has no" not in said

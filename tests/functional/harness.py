@@ -224,6 +224,11 @@ class Receiver:
         assert not damages, damages
         return kept
 
+    def pushes(self) -> Iterator[Push]:
+        """The pushes in the journal, in order."""
+        reader = JournalReader(self.state.root)
+        return (entry.push for entry in reader.entries(reader.first))
+
     def events(self, start: int = 1) -> Iterator[Event]:
         """The events in the journal, as commands see them."""
         for _, events in Archive(self.state, Config()).events(start):
@@ -294,9 +299,10 @@ class Device:
     alerts of 1 kB; no two are alike, nor are two devices.
     """
 
-    def __init__(self, port: int | None = None, *, large_every: int = 8) -> None:
+    def __init__(self, port: int | None = None, *, large_every: int = 8, source: str | None = None) -> None:
         self.who = Identity(next(_numbers))
         self.port = port
+        self._source = None if source is None else (source, 0)
         self._large_every = large_every
         self._turn = 0
         self.line: http.client.HTTPConnection | None = None
@@ -315,7 +321,9 @@ class Device:
         began = time.monotonic()
         try:
             if self.line is None:
-                self.line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+                self.line = http.client.HTTPConnection(
+                    "127.0.0.1", self.port, timeout=30, source_address=self._source
+                )
             self.line.request("POST", "/", message.body, {"Content-Type": message.content_type})
             reply = self.line.getresponse()
             reply.read()

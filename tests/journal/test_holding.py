@@ -361,3 +361,30 @@ def test_a_file_that_the_disk_does_not_give_cannot_be_read() -> None:
             raise OSError(errno.EIO, "Input/output error")
 
     assert read_holds(Watched(keeper.store, refuse), LAYOUT) is None
+
+
+def test_a_tenth_before_pushes_are_refused_for_always_it_is_nearly_full() -> None:
+    keeper = Keeper(most=20 * SEGMENT)
+    keeper.holding.begin({"hr": Named(hold="always"), "hq": Named()}, {})
+    seen: list[tuple[int, bool]] = []
+
+    while not seen or not seen[-1][1]:
+        keeper.desk.keep(b"x" * (SEGMENT // 3))
+        keeper.clock.advance(1)
+        held = keeper.holding.held()["hr"]
+        seen.append((held.most.bytes - held.bytes, keeper.holding.nearly_full()))
+
+    assert all(left > 2 * SEGMENT for left, near in seen if not near)
+    assert 0 < seen[-1][0] <= 2 * SEGMENT
+    keeper.holding.release("hr")
+    keeper.clock.advance(1)
+    assert not keeper.holding.nearly_full()
+
+
+def test_a_budget_makes_nothing_nearly_full() -> None:
+    keeper = begun("hq", most=8 * SEGMENT)
+    for _ in range(40):
+        keeper.desk.keep(b"x" * (SEGMENT // 3))
+    keeper.clock.advance(1)
+
+    assert not keeper.holding.nearly_full()

@@ -10,6 +10,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timezone
 from multiprocessing.connection import Connection
 from typing import Any
@@ -45,10 +46,15 @@ class Crowd:
             raise TimeoutError(f"the crowd said nothing within {seconds:g} s")
         return self._ours.recv()
 
+    def tell(self) -> None:
+        """Say that it is enough."""
+        self._ours.send("enough")
+
     def end(self) -> None:
         """Tell it to stop, and see to it."""
         if self._process.is_alive():
-            self._ours.send("stop")
+            with suppress(OSError):  # it may end at this very moment
+                self._ours.send("stop")
             self._process.join(5)
         self._process.kill()
         self._process.join()
