@@ -101,14 +101,22 @@ class Holding:
         first, last = self._journal.first, self._journal.last
         added = accept(before, named, {}, first=first, last=last).reactions
         wanted = Holds(self._journal.durable, self._file_of(self.holds | added))
-        if self._must_know(wanted.reactions):
-            await self._in_thread(self._write_now, wanted)
-        # What moved meanwhile keeps what it has.
-        moved = {
-            name: msgspec.structs.replace(each, seq=self.holds[name].seq) if name in self.holds else each
-            for name, each in added.items()
-        }
-        self._adopt(self.holds | moved)
+        new = {name: each for name, each in added.items() if name not in self.holds}
+        # At once, so that what is written while this waits for its turn has them, too.
+        self._adopt(self.holds | new)
+        if self._writing or self._must_know(wanted.reactions):
+            try:
+                await self._in_thread(self._write_now, wanted)
+            except StateError:
+                self.only(before.reactions)
+                raise
+        words = {name: each.hold for name, each in added.items()}
+        self._adopt(
+            {
+                name: msgspec.structs.replace(each, hold=words.get(name, each.hold))
+                for name, each in self.holds.items()
+            }
+        )
         return self._begins()
 
     def only(self, names: Iterable[str]) -> None:

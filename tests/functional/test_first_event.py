@@ -35,29 +35,7 @@ LATER = """
 plugin = "noting"
 hold = "always"
 """
-MOMENTS = [
-    0,
-    5,
-    10,
-    20,
-    35,
-    50,
-    75,
-    100,
-    150,
-    200,
-    275,
-    350,
-    450,
-    550,
-    700,
-    850,
-    1000,
-    1200,
-    1450,
-    1700,
-    2000,
-]
+MOMENTS = [0, 10, 25, 50, 75, 100, 150, 200, 275, 350, 450, 550, 700, 850, 1000, 1250, 1500, 1750, 2000]
 """Milliseconds after the first 200."""
 
 
@@ -159,6 +137,15 @@ def test_what_was_acknowledged_first_reaches_every_reaction(
     monkeypatch.delenv("LD_PRELOAD")
 
     assert_each_was_handed_over(receiver, burst.acknowledged, "a b c once")
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("how", ["kill", "stop"])
+@pytest.mark.parametrize("moment", range(0, 2001, 20))
+def test_the_same_at_every_twentieth_millisecond(
+    slow_receiver: tuple[Receiver, int], monkeypatch: pytest.MonkeyPatch, moment: int, how: str
+) -> None:
+    test_what_was_acknowledged_first_reaches_every_reaction(slow_receiver, monkeypatch, moment, how)
 
 
 @pytest.mark.parametrize("how", ["kill", "stop"])

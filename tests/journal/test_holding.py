@@ -94,6 +94,35 @@ def test_a_reaction_that_is_added_is_in_the_file_before_it_takes_effect() -> Non
     assert keeper.file == Holds(1, {"hq": Hold(1), "hr": Hold(2, "always")})
 
 
+def test_what_is_written_while_a_reaction_is_being_added_has_it_too() -> None:
+    keeper = begun("hq", slow=True)
+    keeper.desk.keep(b"one", b"two")
+
+    keeper.holding.follow({"hq": 2}, {"hq": 2})
+    added = Deferred.fromCoroutine(keeper.holding.add({"hq": Named(), "hr": Named()}))
+    keeper.clock.advance(EVERY)
+    keeper.waiting.pop(0)()
+    keeper.holding.follow({"hq": 3}, {"hq": 3})
+    while keeper.waiting:
+        keeper.waiting.pop(0)()
+
+    assert added.called
+    assert keeper.file.reactions == {"hq": Hold(3), "hr": Hold(3)}  # type: ignore[union-attr]
+
+
+def test_one_that_comes_back_while_its_removal_is_being_written_is_in_the_file() -> None:
+    keeper = begun("hq", "hr", slow=True)
+    keeper.holding.only(["hq"])
+    keeper.holding.follow({}, {})
+
+    added = Deferred.fromCoroutine(keeper.holding.add({"hq": Named(), "hr": Named()}))
+    while keeper.waiting:
+        keeper.waiting.pop(0)()
+
+    assert added.called
+    assert keeper.file.reactions == {"hq": Hold(1), "hr": Hold(1)}  # type: ignore[union-attr]
+
+
 def test_a_file_that_cannot_be_written_refuses_the_configuration_and_the_old_one_stays() -> None:
     keeper = begun("hq")
     keeper.desk.keep(b"one")
