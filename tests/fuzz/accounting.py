@@ -16,6 +16,7 @@ from hikrecv.wire.redaction import from_raw
 
 SECRET = (b"authorization", b"proxy-authorization", b"cookie")
 ASKING = ("GET", "HEAD", "OPTIONS")
+BODILESS = (*ASKING, "DELETE")
 REFUSED = {"broken-chunks", "odd-trailers", "padded-chunk-size", "odd-chunk-extension", "no-final-line"}
 """Oddities behind which nothing more is read."""
 _HEAD_END = re.compile(rb"\n\r?\n")
@@ -67,6 +68,10 @@ def audit(facts: Facts) -> None:
             refused = status >= 400 if status is not None else bool(_names(push) & REFUSED)
             walk.take(push, refused)
             pushes.popleft()
+            if _is_lengthless(push):
+                # Whatever follows is its body: no request, and nothing to be kept as noise.
+                told and told.popleft()
+                break
         elif status == 200 or (status is None and facts.gone and not turned_away):
             if not walk.asks(None, answered=status is not None):
                 if push is None:
@@ -96,6 +101,17 @@ def audit(facts: Facts) -> None:
 def _demand(holds: bool, sentence: str, walk: _Walk) -> None:
     if not holds:
         raise Unaccounted(f"{sentence}; at byte {walk.at} of {len(walk.data)}: {walk.left[:80]!r}")
+
+
+def _is_lengthless(push: Push) -> bool:
+    fields = {name.lower(): value.lower() for name, value in push.headers}
+    counted = (
+        fields.get(b"content-length", b"").strip(b", \t0123456789")
+        == b""
+        != fields.get(b"content-length", b"")
+    )
+    chunked = b"chunked" in fields.get(b"transfer-encoding", b"")
+    return not (counted or chunked) and push.method not in BODILESS
 
 
 def _names(push: Push) -> set[str]:
@@ -249,7 +265,8 @@ class _Walk:
                     self.at = len(self.data)
                 return
             line, self.at = self.data[self.at : end].removesuffix(b"\r"), end + 1
-            self.sure = self.at
+            if "no-final-line" not in odd:  # else it came behind the answer, perhaps, and was named
+                self.sure = self.at
             if not line:
                 return
             _demand("trailers" in odd, "a trailer is nowhere", self)
