@@ -75,6 +75,7 @@ class Upkeep:
         self._tell_room()
         # Under load the oldest go between two rounds, and by old places the wrong would seem to lose.
         self._follow()
+        self._journal.look()
         if now - self._looked_at >= LOOK:
             self._looked_at = now
             self.lagging.look(self._holding.held())

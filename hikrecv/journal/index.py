@@ -15,7 +15,7 @@ from hikrecv.errors import IndexBroken, StateError
 from hikrecv.isapi.catalogue import SILENT
 from hikrecv.isapi.event import Event
 
-from .database import Schema, in_passing, open_to_read, open_to_write, remove, transaction
+from .database import Presence, Schema, in_passing, open_to_read, open_to_write, remove, transaction
 from .fact import DEVICES, WINDOW, Fact, fact_of, microseconds
 from .row import COLUMNS, FACTS, PLACES, Row, bound
 from .seen import HOUR, Seen
@@ -47,9 +47,15 @@ class Index:
     :ivar last_seq: every push up to here has its rows.
     """
 
-    def __init__(self, connection: sqlite3.Connection, name: str = ":memory:") -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        name: str = ":memory:",
+        *,
+        presence: Presence | None = None,
+    ) -> None:
         self._connection = connection
-        self._name = name
+        self._name, self._presence = name, presence
         self._decode = msgspec.json.Decoder(Seen).decode
         with self._sentence():
             (self.last_seq,) = self._one("SELECT last_seq FROM progress") or (0,)
@@ -65,7 +71,9 @@ class Index:
         """
         with _sentence(str(path)):
             # Derived: what a power cut takes is made again, so nothing waits for the disk.
-            return cls(open_to_write(path, SCHEMA, "NORMAL"), str(path))
+            connection = open_to_write(path, SCHEMA, "NORMAL")
+            presence = None if path == ":memory:" else Presence(Path(path))
+            return cls(connection, str(path), presence=presence)
 
     @classmethod
     def read(cls, path: Path) -> Index:
@@ -113,6 +121,7 @@ class Index:
         Add the rows of whole pushes, in one transaction; what was added before is passed over.
 
         :param upto: a seq up to which there are no more events than these.
+        :raises IndexBroken: also when the file was removed or replaced: the rows would go with the process.
         """
         new = [event for event in events if event.seq > self.last_seq]
         last = max(self.last_seq, upto or 0, new[-1].seq if new else 0)
@@ -126,6 +135,8 @@ class Index:
                 self._connection.executemany(_HOURS, _hours(facts))
                 self._store(touched)
                 self._connection.execute("UPDATE progress SET last_seq = ?", (last,))
+            if self._presence is not None and (missing := self._presence.missing()):
+                raise IndexBroken(f"{missing}; it is made again from the journal")
         except BaseException:
             # The counts in memory ran ahead of the rows.
             self._devices = {}

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, fail
 from ..config import JournalTable
 from ..errors import Gone, JournalBroken, JournalError, JournalFull, StateError
 from ..push import Push
+from .ballast import SHARE, Ballast
 from .committer import Committer
 from .damages import Damages, refuse
 from .holds import Hold, Word, held_bytes
@@ -116,6 +117,7 @@ class Journal:
         self._on_damage: Callable[[Damaged], object] = refuse if on_damage is None else self.damages
         for damaged in recovered.report.damages:
             self.damages.know(damaged)
+        scribe.missed, scribe.alarm = self.damages, on_damage or str
         self.word: str = recovered.word
         self.report: Report = recovered.report
         self.view = view
@@ -173,12 +175,21 @@ class Journal:
         recovered = _recover(store, layout, acknowledged)
         total = sum(segment.size for segment in recovered.used)
         disk = store.free(state) + total + sum(segment.size for segment in recovered.spares)
-        rules = Rules.of(table, PAGE, disk)
+        disk += table.ballast if layout.ballast.name in store.names(state) else 0
+        ballast = Ballast(store, layout, min(table.ballast, disk // SHARE))
+        rules = Rules.of(table, PAGE, disk - ballast.size)
         pool = Pool(
-            store, layout, rules, generation=recovered.generation, total=total, now=now, zeroed=zeroed
+            store,
+            layout,
+            rules,
+            ballast,
+            generation=recovered.generation,
+            total=total,
+            now=now,
+            zeroed=zeroed,
         )
         pool.adopt(recovered.spares)
-        scribe = Scribe(store, layout, rules, recovered, pool, now=now, ballast=table.ballast)
+        scribe = Scribe(store, layout, rules, recovered, pool, ballast, now=now)
         journal = cls(
             scribe,
             lambda: View(store, layout, mark=scribe.mark, segments=scribe.used, indexes=scribe.indexes),
@@ -191,8 +202,7 @@ class Journal:
             monotonic=monotonic,
             steady=steady or SteadyClock(wall=wall, boottime=monotonic),
         )
-        ballast = table.ballast if layout.ballast.name in store.names(state) else 0
-        journal.shortage = shortage(table, disk + ballast, state)
+        journal.shortage = shortage(table, disk, state)
         if threaded:
             journal._start()
         return journal
@@ -334,6 +344,11 @@ class Journal:
     def hold(self, holds: Mapping[str, Hold]) -> None:
         """Say between two rounds how far the reactions are; *holds* as for :meth:`retain`."""
         self._scribe.holds = dict(holds)
+
+    def look(self) -> None:
+        """See that all files are there, and room for the ledger; to be called every second or so."""
+        if self._committer.broken is None and self._closed is None:
+            self._committer.put(self._scribe.look)
 
     def held_bytes(self, seq: int) -> int:
         """How much a reaction holds back that still needs *seq* and what came after it."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from errno import EDQUOT, ENOSPC
 
 from ..errors import JournalFull
+from .ballast import Ballast
 from .quarantine import drop_copies
 from .retention import Rules
 from .segment import DATA, Segment
@@ -40,6 +40,7 @@ class Pool:
         store: Store,
         layout: Layout,
         rules: Rules,
+        ballast: Ballast,
         *,
         generation: int,
         total: int,
@@ -48,7 +49,7 @@ class Pool:
     ) -> None:
         self._store, self._layout, self._rules, self._now = store, layout, rules, now
         self._generation, self._zeroed = generation, zeroed
-        self._owed = 0
+        self._ballast = ballast
         self.spares: deque[Segment] = deque()
         self.total = total
 
@@ -80,9 +81,9 @@ class Pool:
         :raises DiskFull: when the disk has no room for it.
         :raises JournalFull: when the process's files are exhausted.
         """
-        # What the ballast gave back is for the ledger and the index, not for the journal to grow into.
-        if self._owed and self._store.free(self._layout.state) < size + self._owed:
-            raise DiskFull(self._sentence(size, "what is left is for the ledger"))
+        owed = self._ballast.owed
+        if owed and self._store.free(self._layout.state) < size + owed:
+            raise DiskFull(self._sentence(size, "what is left is for the ledger and the index"))
         segment = self._fresh(size)
         path = self._layout.segment(segment.generation)
         try:
@@ -150,19 +151,10 @@ class Pool:
         self._store.unlink(self._layout.segment(segment.generation))
         self.total -= segment.size
 
-    def drop_ballast(self, size: int) -> None:
-        """Give the ballast's *size* bytes to whoever needs them: the ledger, above all."""
-        if self._layout.ballast.name in self._store.names(self._layout.state):
-            self._store.unlink(self._layout.ballast)
-            self._owed = size
-
-    def take_ballast(self, size: int) -> None:
-        """Lay it in again when there is room for it and two more segments."""
-        if not size or self._store.free(self._layout.state) < size + 2 * self._rules.size:
-            return
-        with suppress(OSError):  # there already, or no room after all: it is a precaution, not a promise
-            self._store.close(self._store.create(self._layout.ballast, size))
-            self._owed = 0
+    def gone(self, segment: Segment) -> None:
+        """Its file was removed by somebody else."""
+        self.spares = deque(spare for spare in self.spares if spare.generation != segment.generation)
+        self.total -= segment.size
 
     def _fresh(self, size: int) -> Segment:
         self._generation += 1

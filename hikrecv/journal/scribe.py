@@ -12,19 +12,22 @@ import msgspec
 from twisted.internet.defer import Deferred
 
 from ..errors import JournalFull
+from .ballast import Ballast
+from .damages import refuse
 from .holds import Hold
 from .mark import BEGIN_AT, REFUSED_AT, Mark, pack_begin, pack_refused
 from .pool import DiskFull, Pool
-from .record import PADS, frame
+from .record import PADS, Damaged, frame
 from .recovery import Recovered
 from .refused import Refused
 from .retention import Loser, Retained, Rules, may_go, refuse_to_lose
 from .room import SMALLEST
 from .segment import DATA, PAGE, STEP, Index, Segment, index_size, segment_size, write_seal
 from .state import Layout
-from .store import NO_ROOM, Buffer, Store
+from .store import NO_ROOM, Buffer, Store, replace
 
 T = TypeVar("T")
+_CHUNK = 1 << 20
 
 
 class Waiting(msgspec.Struct):
@@ -42,8 +45,8 @@ class Waiting(msgspec.Struct):
 class Active:
     """The segment that is written on.  *fresh* until its header was written, together with a first group."""
 
-    def __init__(self, segment: Segment, fd: int, *, end: int = DATA, fresh: bool = True) -> None:
-        self.segment, self.fd, self.end, self.fresh = segment, fd, end, fresh
+    def __init__(self, segment: Segment, fd: int, inode: int, *, end: int = DATA, fresh: bool = True) -> None:
+        self.segment, self.fd, self.inode, self.end, self.fresh = segment, fd, inode, end, fresh
         self.index: list[tuple[int, int]] = []
         self.newest = 0
 
@@ -66,7 +69,8 @@ class Scribe:
     Others may read `used`, `mark` and `indexes` at any time: these are replaced, or only grow.
 
     :param now: wall clock, nanoseconds since 1970.
-    :param ballast: bytes to hold back for the day when the disk is full.
+    :ivar missed: hears of numbers whose segment somebody removed.
+    :ivar alarm: gets a sentence about such a file that cost nothing.
     :ivar holds: what the reactions still need, from any thread; before it is known nothing goes.
     :ivar full: why nothing can be kept, or "".
     :ivar tight: why the oldest go although there is budget left, or "".
@@ -80,9 +84,9 @@ class Scribe:
         rules: Rules,
         recovered: Recovered,
         pool: Pool,
+        ballast: Ballast,
         *,
         now: Callable[[], int],
-        ballast: int = 0,
     ) -> None:
         self._store, self._layout, self._rules, self._now = store, layout, rules, now
         self._word, self._last = recovered.word, recovered.last
@@ -96,7 +100,10 @@ class Scribe:
         self._losers: dict[str, Loser] = {}
         self.refused = Refused(recovered.refused)
         self._mark_fd = store.open(layout.mark, write=True)
+        self.missed: Callable[[Damaged], object] = refuse
+        self.alarm: Callable[[str], object] = str
         self._active = self._reopen(recovered)
+        ballast.lay()
         self.chores.append(self._prepare_ahead())
 
     # -- writing ----------------------------------------------------------
@@ -123,8 +130,16 @@ class Scribe:
     def _active_for(self, first: Waiting) -> Active:
         active = self._active
         if active is None or active.end + first.size > active.segment.capacity:
-            active = self._begin(self._next_segment(first.size), first.seq)
+            active = self._begin_next(first)
         return active
+
+    def _begin_next(self, first: Waiting) -> Active:
+        while True:
+            spare = self._next_segment(first.size)
+            try:
+                return self._begin(spare, first.seq)
+            except FileNotFoundError:
+                self.pool.gone(spare)  # somebody removed it; there are others
 
     def _assemble(self, active: Active, group: Sequence[Waiting]) -> Batch:
         buffers: list[Buffer] = [active.segment.pack()] if active.fresh else []
@@ -168,6 +183,52 @@ class Scribe:
         for item in group:
             self.refused.add(item.seq, item.seq)
 
+    def _is_there(self, active: Active) -> bool:
+        try:
+            return self._store.identity(self._layout.segment(active.segment.generation)).inode == active.inode
+        except FileNotFoundError:
+            return False
+
+    def _restore(self, active: Active) -> None:
+        """Write the segment that is written on anew: nothing is lost as long as it is open."""
+        path = self._layout.segment(active.segment.generation)
+        fresh = path.with_name(path.name + ".new")
+        self._store.unlink(fresh)
+        try:
+            fd = self._store.create(fresh, active.segment.size)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            self.alarm(f"{path} was removed while it is written, and there is no room to write it anew")
+            return
+        for offset in range(0, active.end, _CHUNK):
+            data = self._store.read(active.fd, min(_CHUNK, active.end - offset), offset)
+            self._store.write(fd, [data], offset)
+        self._store.sync(fd)
+        self._store.rename(fresh, path)
+        self._store.sync_directory(self._layout.journal)
+        self._store.close(active.fd)
+        active.fd, active.inode = fd, self._store.identity(path).inode
+        self.alarm(f"{path} was removed while it is written; it was written anew and nothing is lost")
+
+    def _restore_mark(self) -> None:
+        replace(self._store, self._layout.mark, self.mark.pack())
+        self._store.close(self._mark_fd)
+        self._mark_fd = self._store.open(self._layout.mark, write=True)
+        begin = (self.used[0].previous if self.used else self._last) + 1
+        self._store.write(self._mark_fd, [pack_begin(begin)], BEGIN_AT)
+        self._store.write(self._mark_fd, [pack_refused(self.refused.told())], REFUSED_AT)
+        self._store.sync(self._mark_fd)
+        self.alarm(f"{self._layout.mark} was removed while the receiver runs; it was made again")
+
+    def _miss(self, segment: Segment) -> None:
+        """The file of a segment is gone: what was in it is lost, and the rest goes on."""
+        self.used = tuple(other for other in self.used if other.generation != segment.generation)
+        self.indexes.pop(segment.generation, None)
+        self.pool.gone(segment)
+        reason = "its segment was removed while the receiver was running"
+        self.missed(Damaged(segment.first, segment.last, reason, segment.name))
+
     def _move_mark(self, mark: Mark) -> None:
         try:
             self._store.write(self._mark_fd, [mark.pack()], 0)
@@ -185,7 +246,8 @@ class Scribe:
             return None
         segment, tail = recovered.used[-1], recovered.tail
         fd = self._store.open(self._layout.segment(segment.generation), write=True)
-        active = Active(segment, fd, end=tail.end, fresh=False)
+        inode = self._store.identity(self._layout.segment(segment.generation)).inode
+        active = Active(segment, fd, inode, end=tail.end, fresh=False)
         active.index, active.newest = list(tail.index), tail.newest
         self.indexes[segment.generation] = active.index
         return active
@@ -201,7 +263,7 @@ class Scribe:
         except DiskFull as full:
             return self._smaller(segment_size(record), full)
         except JournalFull:
-            self.pool.drop_ballast(self._ballast)
+            self._ballast.drop()
             raise
 
     def _smaller(self, least: int, full: DiskFull) -> Segment:
@@ -212,7 +274,7 @@ class Scribe:
             size = max(size // 2 // PAGE * PAGE, least)
             with suppress(DiskFull):
                 return self.pool.create(size)
-        self.pool.drop_ballast(self._ballast)
+        self._ballast.drop()
         raise full
 
     def _begin(self, spare: Segment, first: int, *, shorten: bool = False) -> Active:
@@ -231,7 +293,8 @@ class Scribe:
             previous=self._last,
             created=self._now(),
         )
-        self._active = active = Active(segment, fd)
+        inode = self._store.identity(self._layout.segment(segment.generation)).inode
+        self._active = active = Active(segment, fd, inode)
         self.indexes[segment.generation] = active.index
         self.chores.append(self._prepare_ahead())
         return active
@@ -242,6 +305,8 @@ class Scribe:
             del self.indexes[active.segment.generation]
             self.pool.put_back(active.segment)
             return
+        if not self._is_there(active):
+            self._restore(active)
         sealed = msgspec.structs.replace(
             active.segment, end=active.end, last=self._last, newest=active.newest
         )
@@ -260,7 +325,7 @@ class Scribe:
             self.pool.total -= spared
         self._store.close(active.fd)
         self._update(sealed)
-        del self.indexes[sealed.generation]
+        self.indexes.pop(sealed.generation, None)
         yield
 
     def _update(self, segment: Segment) -> None:
@@ -289,10 +354,39 @@ class Scribe:
     def free(self) -> int:
         """Bytes that the disk still gives the journal; from any thread."""
         try:
-            return self._store.free(self._layout.state)
+            return max(self._store.free(self._layout.state) - self._ballast.owed, 0)
         except OSError:
             # Somebody unmounted it, say: whoever writes next finds out, and this is only for an estimate.
             return self._rules.budget
+
+    def look(self) -> None:
+        """
+        See that every file is still there, and make the best of it when one is not.
+
+        What was removed by hand is a loss to be told at once and not when it is read or retired; the segment
+        that is written on is still open, so that what it holds is written anew under its name.
+        """
+        try:
+            names = set(self._store.names(self._layout.journal))
+        except FileNotFoundError:
+            return  # all of it is gone, or unmounted: whoever writes next finds out
+        active = self._active
+        if active is not None and not active.fresh and not self._is_there(active):
+            self._restore(active)
+        own = None if active is None else active.segment.name
+        for segment in self.used:
+            if segment.name not in names and segment.name != own:
+                self._miss(segment)
+        for spare in tuple(self.pool.spares):
+            if spare.name not in names:
+                self.pool.gone(spare)
+        if self._layout.mark.name not in names:
+            self._restore_mark()
+        self._ballast.look()
+        while self.pool.spares and self._ballast.wanting:
+            spare = self.pool.spares.pop()
+            self.pool.remove(spare)
+            self._ballast.given(spare.size)
 
     def close(self, *, broken: bool) -> None:
         """Finish the chores, unless the disk has failed, and let go of the files."""
@@ -320,7 +414,7 @@ class Scribe:
         yield from self._prepare_ahead()
         if self.pool.spares:
             self.full = ""
-            self.pool.take_ballast(self._ballast)
+            self._ballast.lay()
         losers = tuple(self._losers.values())
         self._losers.clear()
         done(Retained(count, freed, losers))
@@ -364,7 +458,7 @@ class Scribe:
                     raise DiskFull(self._why_nothing_goes() or str(full)) from None
                 self.tight = str(full)
                 # The disk is full for others too, and a ledger that cannot be written holds reactions up.
-                self.pool.drop_ballast(self._ballast)
+                self._ballast.drop()
                 yield from self._retire_oldest()
             else:
                 self.tight = ""
@@ -400,7 +494,12 @@ class Scribe:
         )
 
     def _retire_oldest(self) -> Iterator[None]:
-        work = self.pool.retire(self.used[0])
+        try:
+            work = self.pool.retire(self.used[0])
+        except FileNotFoundError:
+            self._miss(self.used[0])
+            self._move_begin((self.used[0].previous if self.used else self._last) + 1)
+            return
         self.used = self.used[1:]
         begin = self.used[0].previous + 1
         written = self._move_begin(begin)

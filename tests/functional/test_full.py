@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from urllib.error import HTTPError
@@ -133,4 +134,56 @@ def test_on_a_full_disk_the_newest_are_kept_the_reactions_go_on_and_it_is_said(s
     assert (status["tight"], status["full"]) == ("", "")
     # The ballast is the ledger's: a reaction that keeps up loses nothing.
     assert seqs == [*range(1, 401), *range(402, 462)]  # 401 was refused
+    assert "ALARM" not in log
+
+
+ROOM = """
+[journal]
+segment = "2MB"
+[reactions.once]
+plugin = "noting"
+delivery = "at-most-once"
+max_age = "1h"
+"""
+
+
+@pytest.mark.parametrize(("left", "large_every"), [(6, 0), (20, 2)])
+def test_on_a_disk_that_was_nearly_full_before_the_ledger_has_its_room(
+    small_disk: Path, left: int, large_every: int
+) -> None:
+    receiver = Receiver(small_disk / "receiver", ROOM, plugins={"noting": NOTING})
+    filler, rest = small_disk / "filler", small_disk / "rest"
+    filler.write_bytes(bytes((64 - left) << 20))
+
+    try:
+        receiver.start()
+        with Device(receiver.port, large_every=large_every) as device:
+            answers = [device.send().status for _ in range(200)]
+        receiver.wait_until_idle()
+        row = receiver.reaction("once")
+        # Others take the very last byte; the room that was kept aside is for the ledger, not for the journal.
+        with contextlib.suppress(OSError), rest.open("wb", buffering=0) as out:
+            while True:
+                out.write(bytes(65_536))
+        until(lambda: not (receiver.state.root / "ballast").exists(), "the ballast is given")
+        with Device(receiver.port, large_every=0) as device:
+            answers += [device.send().status for _ in range(20)]
+        receiver.wait_until_idle()
+        rest.unlink()
+        filler.unlink()
+        with Device(receiver.port, large_every=0) as device:
+            until(lambda: device.send().status == 200, "there is room again")
+        receiver.wait_until_idle()
+        kept, given, log = receiver.kept(), {note.seq for note in noted(receiver, "once")}, receiver.log
+        letters = receiver.dead_letters("once")
+    finally:
+        receiver.end()
+
+    assert set(answers) <= {200, 503}
+    assert 200 in answers
+    assert row["state"] == "waiting"
+    assert (row["lag_events"], row["lost"]) == (0, 0)
+    assert letters == []
+    assert set(kept) <= given
+    assert len(given) == answers.count(200) + 1
     assert "ALARM" not in log

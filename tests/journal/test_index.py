@@ -595,3 +595,21 @@ def test_a_look_at_nothing_says_so_and_makes_nothing(tmp_path):
     with pytest.raises(StateError, match=r"there is no .*index\.sqlite"):
         Index.read(tmp_path / "index.sqlite")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", ["", "-wal"])
+def test_an_index_that_is_removed_under_its_writer_is_broken_with_the_next_rows(tmp_path, ending):
+    path = tmp_path / "index.sqlite"
+    index = Index.open(path)
+    path.with_name(path.name + ending).unlink()
+
+    with pytest.raises(
+        IndexBroken, match=f"index.sqlite{ending} was removed while it was in use; it is made again"
+    ):
+        index.add((), 5)
+    assert index.last_seq == 0
+    index.close()
+    again = Index.anew(path)
+    again.add((), 5)
+    assert again.last_seq == 5
+    again.close()
