@@ -235,3 +235,23 @@ def test_one_that_has_lost_its_place_still_holds_and_deliveryz_says_so(new_recei
     assert "it has had what came before 1" in shown["reason"]
     assert answers.keys() == {200, 503}
     assert {note.seq for note in noted(receiver, "hr")} == set(range(1, 4 + len(answers[200])))
+
+
+REFUSED = """
+from hikrecv import Hold, hookimpl
+
+@hookimpl
+async def hikrecv_event(event, context):
+    raise Hold("the password is wrong")
+"""
+
+
+def test_a_reaction_that_holds_is_told_by_deliveryz_and_no_reason_to_send_elsewhere(new_receiver) -> None:
+    table = '[reactions.mail]\nplugin = "refused"\n'
+    receiver = new_receiver(METRICS + table, plugins={"refused": REFUSED}).start()
+
+    send(receiver, 1)
+    until(lambda: receiver.reaction("mail")["state"] == "holding", "it holds")
+
+    assert fetch(receiver, "deliveryz") == (503, "mail is holding: the password is wrong\n")
+    assert fetch(receiver, "readyz") == (200, "ok\nmail is holding: the password is wrong\n")

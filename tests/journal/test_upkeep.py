@@ -118,3 +118,19 @@ def test_what_a_reaction_had_meanwhile_is_not_lost_to_it(room: Room) -> None:
 
     assert room.desk.journal.first > 1
     assert room.upkeep.lagging.lost == {}
+
+
+def test_from_the_first_second_retention_goes_by_the_file_whatever_the_reactions_have_not_said(
+    room: Room,
+) -> None:
+    room.desk.keep(*[bytes(5000)] * 35)
+    room.holding.begin({"hq": Named(start=30)}, {})
+    room.upkeep.start()
+    room.go_on(1)
+
+    room.desk.keep(*[bytes(5000)] * 12)
+    room.go_on(1)
+
+    assert 1 < room.desk.journal.first <= 30
+    assert not room.desk.refused
+    assert room.upkeep.lagging.lost == {}

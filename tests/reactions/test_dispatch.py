@@ -762,3 +762,35 @@ def test_a_rewind_that_the_ledger_refuses_leaves_the_reaction_where_it_was(stage
     assert house.notes.of("hq") == [1, 2, 3]
     assert house.row("hq").state == "waiting"
     house.stop()
+
+
+def test_a_paused_reaction_holds_what_it_has_not_had(house: House) -> None:
+    house.start(house.reactions("hq"))
+    house.stage.publish_many(2)
+    house.do(house.dispatch.pause("hq"))
+    house.stage.publish_many(3)
+
+    assert house.dispatch.holds() == {"hq": 2}
+    house.stage.clock.advance(2)
+    assert house.dispatch.committed == {"hq": 2}
+
+
+def test_a_new_reaction_begins_where_it_was_decided_before_and_not_at_the_newest(house: House) -> None:
+    house.stage.publish_many(5)
+
+    house.do(house.dispatch.start(house.reactions("hq", "hr"), {"hq": 3, "hr": 0}))
+
+    assert house.notes.of("hq") == [3, 4, 5]
+    assert house.row("hr").state == "unplaced"
+    assert "journal/holds could not be read" in house.row("hr").reason
+    house.do(house.dispatch.rewind("hr", 5))
+    assert house.notes.of("hr") == [5]
+
+
+def test_a_place_in_the_ledger_wins_over_where_a_reaction_would_begin(house: House) -> None:
+    house.stage.publish_many(5)
+    house.stage.ledger.add("hq", 1)
+
+    house.do(house.dispatch.start(house.reactions("hq"), {"hq": 4}))
+
+    assert house.notes.of("hq") == [2, 3, 4, 5]
