@@ -142,13 +142,10 @@ class Ages:
                 f"nobody knows how wrong the clock of {device} is; set it right, let it send heartbeats, or "
                 f'write clock = "learned" in [devices.{device}]',
             )
-        seconds = late.seconds if event.freshness != "resent" else max(late.seconds, LATE)
-        why = (
-            ""
-            if seconds < 1
-            else (
-                f"by its own clock {device} was {seconds:.0f} s late with it; if that clock was set, "
-                f"`hikrecv devices forget-clock {device}`"
-            )
-        )
-        return Age(seconds, why)
+        seconds = late.seconds
+        if event.freshness == "resent" or (event.freshness == "late" and not late.sure):
+            seconds = max(seconds, LATE)
+        if seconds < 1:
+            return Age(seconds)
+        why = f"by its own clock {device} was {seconds:.0f} s late with it; if that clock was set,"
+        return Age(seconds, f"{why} `hikrecv devices forget-clock {device}`")

@@ -26,7 +26,7 @@ class Filter:
     Says of each event whether the reaction wants it; made by :func:`compile_filter`.
 
     :param families: those that are wanted at all.
-    :param acts: only live events of known devices.
+    :param acts: only events of known devices.
     :param bound: the devices that are known by their own address or login.
     """
 
@@ -60,8 +60,12 @@ class Filter:
         )
 
     def trusts(self, event: Event) -> bool:
-        """May a door be opened for it: live, from a device that proved to be the one it says?"""
-        if event.freshness != "live" or event.peer.trust == "none":
+        """
+        May a door be opened for it: not resent, and from a device that proved to be the one it says?
+
+        That it is late is a guess, which is not asked here: `Ages` knows better, and tells what is too old.
+        """
+        if event.freshness == "resent" or event.peer.trust == "none":
             return False
         device = event.device.id
         return self._bound.has(device, event.peer) or self._bound.has(device.partition("/")[0], event.peer)

@@ -112,10 +112,12 @@ class Lateness(msgspec.Struct, frozen=True):
     :param seconds: infinite when it is too old or cannot be known.
     :param reason: why, when it is not zero: ``old``, or ``clock`` when the clock cannot be believed,
         or ``no time`` when the event has none.
+    :param sure: by more than a guess: a sign, or what the operator said.
     """
 
     seconds: float
     reason: Reason = ""
+    sure: bool = False
 
 
 _NOTHING = Trusted()
@@ -309,7 +311,8 @@ class TrustedClocks:
         elif trusted.error > most * SECOND and not self._learns(fact.device, trusted, fact.received):
             return Lateness(math.inf, "clock")
         late = max(lag - offset, 0) / SECOND
-        return Lateness(late, "old" if late > 1.0 else "")
+        sure = bool(trusted.sign) or self._learns(fact.device, trusted, fact.received)
+        return Lateness(late, "old" if late > 1.0 else "", sure)
 
     def offset(self, device: str) -> Trusted | None:
         """What is known of the clock of *device*."""

@@ -99,11 +99,12 @@ def test_the_schedule_is_judged_by_when_it_was_received() -> None:
         ({"device": Device(id="lobby"), "peer": Peer("10.0.0.7", 1, "login", "lobby")}, True),
         ({"device": Device(id="lobby"), "peer": Peer("10.0.0.7", 1, "login")}, False),
         ({"device": Device(id="lobby"), "peer": Peer("10.0.0.5", 1, "login")}, False),
-        ({"freshness": "late"}, False),
+        # Whether it is too old is told where it is counted.
+        ({"freshness": "late"}, True),
         ({"freshness": "resent"}, False),
     ],
 )
-def test_what_acts_gets_only_live_events_of_devices_that_proved_who_they_are(
+def test_what_acts_gets_nothing_resent_and_only_events_of_devices_that_proved_who_they_are(
     fields: dict[str, Any], trusted: bool
 ) -> None:
     assert wanted(acts=True)(event(**fields)) is trusted
