@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .journal.index import Index
+from .reactions.early import PluginDecoder
 
 if TYPE_CHECKING:
     from .service import ReceiverService
@@ -49,8 +50,11 @@ class Commands:
         }
 
     def reactions(self) -> list[Any]:
-        """Where each reaction stands, and what it holds back of the journal."""
-        return [msgspec.to_builtins(row) for row in self._service.reactions()]
+        """Where each reaction stands, and what it holds back of the journal; enrichers and decoders too."""
+        service = self._service
+        decoders = (each.status() for each in service.parts.decoders if isinstance(each, PluginDecoder))
+        rows = (*service.reactions(), *service.feed.enrichment.status(), *decoders)
+        return [msgspec.to_builtins(row) for row in rows]
 
     def release(self, name: str) -> int:
         """Let go of what a reaction waits for, until it has caught up; how many bytes that is."""

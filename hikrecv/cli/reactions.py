@@ -13,6 +13,7 @@ import msgspec
 from hikrecv import control
 from hikrecv.archive import Archive
 from hikrecv.errors import HikrecvError, JournalError, LedgerBusy, LedgerError
+from hikrecv.isapi.words import visible
 from hikrecv.journal.holds import Hold, held_bytes, read_holds, write_holds
 from hikrecv.journal.ledger import Ledger, Place
 from hikrecv.journal.reader import JournalReader
@@ -110,7 +111,7 @@ def _waited(archive: Archive, seq: int) -> float:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    from .table import Column, show, table
+    from .table import Column, ago, show, table
 
     if not rows:
         click.echo("no reaction is configured; see `hikrecv plugins`")
@@ -128,6 +129,11 @@ def _print(rows: list[dict[str, Any]]) -> None:
         Column("LAST ERROR", wraps=True, least=24),
     )
     show(table(columns, map(_cells, rows)))
+    for row in rows:
+        failed_at = row.get("last_error_at") or 0.0
+        if row.get("trace") and failed_at > (row.get("last_success") or 0.0):
+            click.echo(f"\n{row['name']} failed {ago(time.time() - failed_at)} ago:")
+            click.echo(visible(row["trace"].rstrip(), keep="\n"))
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from .handover import Handover, Item, Pace, Stopping, Story
 from .hold_probes import EVERY
 from .intake import Intake
 from .order import MOST_AHEAD, Order
-from .outcome import Done, OnHold, in_words
+from .outcome import Bug, Done, OnHold, Outcome, in_words
 from .parallel import Parallel
 from .reaction import Reaction
 from .slices import branch, weight
@@ -76,6 +76,7 @@ class Courier:
         )
         self.paused = place.paused
         self.throttled = ""
+        self._failing = ""
         self._throttle: Any = None
         self.handover.story = Story(
             last_success=place.last_success,
@@ -112,6 +113,23 @@ class Courier:
         """Begin to carry."""
         self._phase = "starting"
         self._life = Deferred.fromCoroutine(self._live())
+
+    def checked(self, outcome: Outcome) -> None:
+        """It was asked for permission, and this is how the call ended."""
+        story = self.handover.story
+        if isinstance(outcome, Done):
+            self._failing = ""
+            story.last_success = self._wall()
+            return
+        if self._failing != outcome.reason:
+            _log.error(
+                "{reaction} failed when it was asked for permission: {reason}\n{trace}",
+                reaction=self.reaction.name,
+                reason=outcome.reason,
+                trace=outcome.trace if isinstance(outcome, Bug) else "",
+            )
+        self._failing = outcome.reason
+        story.failed(outcome, self._wall())
 
     @property
     def ready(self) -> bool:
@@ -432,6 +450,8 @@ class Courier:
             return "starting", ""
         if story.retry_at is not None:
             return "probing" if self.handover.breaker.is_open else "retrying", story.last_error
+        if self._failing:
+            return "failing", self._failing
         idle = self._caught_up or not self.reaction.carries
         return "waiting" if idle else "working", ""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 from twisted.logger import Logger
 
 from hikrecv.config import Config
@@ -14,9 +16,11 @@ from hikrecv.push import Push
 
 from .context import Context, Services
 from .hooks import Hook
+from .outcome import Again, Bug, OnHold, Refused, judge
 from .plugins import Plugins
 from .reaction import Reaction
 from .settings import NoSettings, check
+from .status import Status
 
 Decode = Callable[[Push], Sequence[Event] | None]
 _log = Logger()
@@ -50,7 +54,7 @@ def decoders(
     A decoder that fails, or gives something else than events, gives None.
     """
     found, errors = _listed(config.decode.plugins, "decode", plugins, reactions, services)
-    return [_isolated(each) for each in found], errors
+    return [PluginDecoder(each) for each in found], errors
 
 
 def _listed(
@@ -93,16 +97,45 @@ def _one(
     return Early(name, plugin.make(context)[hook], context)
 
 
-def _isolated(each: Early) -> Decode:
-    def decode(push: Push) -> Sequence[Event] | None:
+class PluginDecoder:
+    """A decoder of a plugin, which may do what it wants: what comes of it are events, or None."""
+
+    def __init__(self, early: Early, wall: Callable[[], float] = time.time) -> None:
+        self._early = early
+        self._wall = wall
+        self._status = Status(name=f"decode {early.name}", plugin=early.name, state="waiting")
+
+    def __call__(self, push: Push) -> Sequence[Event] | None:
+        """See `hikrecv_decode`."""
         try:
-            events = each.hook(push=push)
-        except (Exception, SystemExit):
-            _log.failure("the decoder {name} failed; the push is kept as it is", name=each.name)
+            events = self._early.hook(push=push)
+        except (Exception, SystemExit) as problem:
+            self._failed(judge(problem))
             return None
         if events is None or (isinstance(events, list | tuple) and all(isinstance(e, Event) for e in events)):
+            self._status = replace(self._status, state="waiting", reason="", last_success=self._wall())
             return events or None
-        _log.warn("the decoder {name} must give a list of events or None", name=each.name)
+        self._failed(Bug(f"it gave {type(events).__name__}; it must give a list of events or None"))
         return None
 
-    return decode
+    def status(self) -> Status:
+        """How it is."""
+        return self._status
+
+    def _failed(self, outcome: Again | Refused | OnHold | Bug) -> None:
+        reason, trace = outcome.reason, outcome.trace if isinstance(outcome, Bug) else ""
+        if reason != self._status.reason:
+            _log.error(
+                "the decoder {name} failed; the push is kept as it is: {reason}\n{trace}",
+                name=self._early.name,
+                reason=reason,
+                trace=trace,
+            )
+        self._status = replace(
+            self._status,
+            state="failing",
+            reason=reason,
+            last_error=reason,
+            last_error_at=self._wall(),
+            trace=trace,
+        )

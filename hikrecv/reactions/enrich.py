@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,8 @@ from hikrecv.isapi.event import Event
 from .attempt import Attempts
 from .breaker import Breaker
 from .early import Early
-from .outcome import Done, Outcome
+from .outcome import Bug, Done, Outcome
+from .status import State, Status
 
 LIMIT = 2.0
 """Seconds that an enricher has for one event: all reactions wait for it."""
@@ -33,6 +35,7 @@ class Enrichment:
 
     :param attempts: makes what calls the hooks of the plugin of that name (`Workplace.attempts`).
     :param seconds: the clock's, monotonic.
+    :param wall: seconds since 1970; only shown.
     """
 
     def __init__(
@@ -40,8 +43,9 @@ class Enrichment:
         enrichers: Sequence[Early],
         attempts: Callable[[str], Attempts],
         seconds: Callable[[], float],
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        self._steps = [_Step(each, attempts(f"enrich {each.name}"), seconds) for each in enrichers]
+        self._steps = [_Step(each, attempts(f"enrich {each.name}"), seconds, wall) for each in enrichers]
         self._lock = DeferredLock()
 
     def __bool__(self) -> bool:
@@ -65,18 +69,28 @@ class Enrichment:
         for step in self._steps:
             step.attempts.close()
 
-    def errors(self) -> dict[str, str]:
-        """By enricher, why it failed the last time; those that work are not in it."""
-        return {step.name: step.error for step in self._steps if step.error}
+    def status(self) -> list[Status]:
+        """One row an enricher, in their order."""
+        return [step.status() for step in self._steps]
 
 
 class _Step:
-    def __init__(self, enricher: Early, attempts: Attempts, seconds: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        enricher: Early,
+        attempts: Attempts,
+        seconds: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
         self.name = enricher.name
         self.attempts = attempts
         self.error = ""
         self._enricher = enricher
         self._seconds = seconds
+        self._wall = wall
+        self._done = 0
+        self._last_success: float | None = None
+        self._last_error: tuple[float, str, str] | None = None
         self._breaker = Breaker()
 
     async def take(self, event: Event) -> Event:
@@ -89,20 +103,50 @@ class _Step:
             enricher.hook, LIMIT, event=given, context=enricher.context.for_attempt(1)
         )
         result = _merged(event, given, outcome, enricher.name)
-        self._note(result)
+        self._note(result, outcome.trace if isinstance(outcome, Bug) else "")
         return result if isinstance(result, Event) else event
 
     def _rests(self) -> bool:
         return self.attempts.zombies > MOST_ZOMBIES or self._breaker.due_in(self._seconds()) > 0
 
-    def _note(self, result: Event | str) -> None:
+    def status(self) -> Status:
+        at, error, trace = self._last_error or (None, "", "")
+        state: State = "waiting"
+        reason = self.error
+        if self.error:
+            state = "probing" if self._breaker.is_open else "failing"
+        if self.attempts.zombies > MOST_ZOMBIES:
+            state = "suspended"
+            reason = f"{self.attempts.zombies} calls were given up and never came back"
+        return Status(
+            name=self.attempts.name,
+            plugin=self.name,
+            state=state,
+            reason=reason,
+            done=self._done,
+            last_success=self._last_success,
+            last_error=error,
+            last_error_at=at,
+            trace=trace,
+            zombies=self.attempts.zombies,
+        )
+
+    def _note(self, result: Event | str, trace: str) -> None:
         if isinstance(result, Event):
             self.error = ""
+            self._done += 1
+            self._last_success = self._wall()
             self._breaker.succeeded()
             return
+        self._last_error = self._wall(), result, trace
         self._breaker.failed(self._seconds())
         if result != self.error:
-            _log.warn("enricher {name} failed and changed nothing: {error}", name=self.name, error=result)
+            _log.warn(
+                "enricher {name} failed and changed nothing: {error}\n{trace}",
+                name=self.name,
+                error=result,
+                trace=trace,
+            )
         self.error = result
 
 

@@ -14,7 +14,7 @@ from hikrecv.isapi.event import Event
 
 from .book import Run
 from .couriers import Couriers
-from .outcome import Done, in_words
+from .outcome import Bug, Done, in_words
 from .reaction import ACTING_AGE
 from .slices import branch
 
@@ -126,13 +126,12 @@ class RemoteCheck:
         if left <= 0:
             return "could not be asked in time"
         outcome = await courier.calls.call("hikrecv_remote_check", left, [event], attempt=1)
+        if isinstance(outcome, Done) and not isinstance(outcome.value, bool | None):
+            outcome = Bug(f"it answered {type(outcome.value).__name__}, not a bool")
+        courier.checked(outcome)
         if not isinstance(outcome, Done):
             return f"failed: {outcome.reason}"
-        if outcome.value is None or outcome.value is True:
-            return outcome.value
-        return (
-            "denies it" if outcome.value is False else f"answered {type(outcome.value).__name__}, not a bool"
-        )
+        return "denies it" if outcome.value is False else outcome.value
 
     async def _keep(self, event: Event, answer: bool, reason: str) -> bool:
         held: bool = await self._run(

@@ -68,16 +68,24 @@ class Rule:
     One `when`, compiled.
 
     :param zone: for `hour` and `weekday`; None is the system's.
+    :param find: gives the words that the rule may use, instead of those of an event.
     :param path: of the key in the configuration, for errors.
     :ivar matches: says of an event whether it is wanted; never raises.
     :ivar names: the names that the rule looks at.
     :raises RuleError: for anything that the language does not have, with the place and the cure.
     """
 
-    def __init__(self, text: str, *, zone: tzinfo | None = None, path: str = "") -> None:
-        compiler = _Compiler(zone, path)
+    def __init__(
+        self,
+        text: str,
+        *,
+        zone: tzinfo | None = None,
+        path: str = "",
+        find: Callable[[str], Word] | None = None,
+    ) -> None:
+        compiler = _Compiler(find or (lambda name: find_word(name, zone)), path)
         self.text = text
-        self.matches: Match = compiler.compile(_parsed(text, path), 0)
+        self.matches: Callable[[Any], bool] = compiler.compile(_parsed(text, path), 0)
         self.names = frozenset(compiler.names)
 
 
@@ -105,8 +113,8 @@ def _syntax_hint(text: str) -> str:
 class _Compiler:
     """From nodes to closures; remembers the names that were used."""
 
-    def __init__(self, zone: tzinfo | None, path: str) -> None:
-        self.zone = zone
+    def __init__(self, find: Callable[[str], Word], path: str) -> None:
+        self.find = find
         self.path = path
         self.names: set[str] = set()
 
@@ -228,7 +236,7 @@ class _Compiler:
         if len(parts) > DEPTH:
             raise self.error(node, f"a name has at most {DEPTH} parts")
         try:
-            word = find_word(name, self.zone)
+            word = self.find(name)
         except UnknownWord as error:
             raise self.error(node, str(error)) from None
         self.names.add(name)

@@ -1,4 +1,4 @@
-"""What an operator sees of a reaction."""
+"""What an operator sees of a reaction, an enricher or a decoder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ State = Literal[
     "working",
     "retrying",
     "probing",
-    "holding",
+    "failing",
     "paused",
     "throttled",
     "suspended",

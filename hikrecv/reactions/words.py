@@ -78,6 +78,35 @@ def find_word(name: str, zone: tzinfo | None) -> Word:
     return word
 
 
+class Answered(msgspec.Struct, frozen=True):
+    """
+    What another system answered, for a rule that says whether that is good.
+
+    :param body: what its JSON says, or its text.
+    """
+
+    status: int
+    body: Any
+
+
+def answer_word(name: str) -> Word:
+    """
+    The word *name* of a rule about an answer (`Answered`): ``status``, ``body``, or below it ``body.result``.
+
+    :raises UnknownWord: for anything else.
+    """
+    first, *rest = name.split(".")
+    word = _fields(Answered).get(first)
+    if word is None or (rest and word.kind != "any"):
+        raise UnknownWord(f"an answer has no {name!r}; it has status, body, and what body holds: body.result")
+    for part in rest:
+        below = _below(word, part)
+        if below is None:
+            raise UnknownWord(f"{word.name} has no {part!r}")
+        word = below
+    return word
+
+
 @cache
 def vocabulary() -> tuple[str, ...]:
     """Every name that can stand in a rule, tables included; below ``extra`` anything can."""

@@ -18,6 +18,9 @@ from hikrecv_forward_signature import HEADER, signature
 
 from hikrecv import Context, Event, Reject, Retry, hookimpl
 from hikrecv.config import Login, Secret, Url
+from hikrecv.errors import ConfigError
+from hikrecv.reactions.rule import Rule
+from hikrecv.reactions.words import Answered, answer_word
 
 __version__ = "0.1.0"
 
@@ -27,6 +30,8 @@ dry_run = True
 """It looks at `context.dry_run`."""
 
 HOPS = 5
+ATTEMPTS = 5
+"""So often an event is sent at most whose answer is not as expected."""
 LONGEST = 86_400.0
 """Seconds; the reaction's own `timeout` ends an attempt sooner."""
 _ANSWER = 1_000_000
@@ -58,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True):
     """`{ user, password }` for a Digest login."""
     signature: Secret | None = None
     """A key shared with the server; each request is signed with it, see the README."""
+    expect: str = ""
+    """Which answer is good, in the language of `when`: `body.result == "ok"`; empty is every 2xx."""
     public_only: bool = False
     """Connect to public addresses only, whatever the name in `url` leads to."""
     redirects: bool = False
@@ -73,6 +80,8 @@ class Settings(msgspec.Struct, frozen=True):
                 raise ValueError(f"headers: {name!r} cannot be set")
             if not (name.isascii() and value.isascii() and value.isprintable()):
                 raise ValueError(f"headers: {name} must be printable ASCII")
+        if self.expect:
+            _expectation(self.expect)
         # Compiled here, so that a wrong template is found before anything starts.
         Content(self.json, self.form)
 
@@ -84,6 +93,7 @@ class Plugin:
         settings: Settings = context.settings
         self._settings = settings
         self._content = Content(settings.json, settings.form)
+        self._good = _expectation(settings.expect) if settings.expect else None
         self._host = urlsplit(settings.url).hostname or ""
         self._headers = {name: str(value) for name, value in settings.headers.items()} | _login(settings)
         self._http = context.http.public_only() if settings.public_only else context.http
@@ -106,9 +116,31 @@ class Plugin:
                 host=self._host,
             )
             return
-        await self._send(body, self._headers_for(event, body))
+        response = await self._send(body, self._headers_for(event, body))
+        if self._good is not None:
+            await self._check(self._good, response, context)
 
-    async def _send(self, body: Body, headers: dict[str, str]) -> None:
+    async def _check(self, good: Rule, response: Any, context: Context) -> None:
+        """
+        Many servers answer 200 with an error inside, and do not say whether it will pass.
+
+        So it is tried a few times, like a bug: a server that is busy is asked again, and one that does
+        not like this event does not keep the others waiting for ever.
+        """
+        text: str = await response.text()
+        try:
+            said: Any = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            said = text
+        if good.matches(Answered(response.code, said)):
+            return
+        shown = " ".join("".join(each if each.isprintable() else " " for each in text[:400]).split())[:120]
+        reason = f"{self._host} answered {response.code}, but not as expected ({good.text}): {shown}"
+        if context.attempt >= ATTEMPTS:
+            raise Reject(reason)
+        raise Retry(reason, certain=False)
+
+    async def _send(self, body: Body, headers: dict[str, str]) -> Any:
         url = str(self._settings.url)
         for _ in range(HOPS):
             response = await self._http.request(
@@ -121,7 +153,7 @@ class Plugin:
                 most=_ANSWER,
             )
             if response.code < 300:
-                return
+                return response
             url = self._redirected(url, response)
         raise Retry(f"{self._host} redirects again and again", certain=False)
 
@@ -160,6 +192,13 @@ class Plugin:
             if content is not None:
                 shots.append(Shot(picture.n, picture.role, picture.content_type or "image/jpeg", content))
         return shots
+
+
+def _expectation(text: str) -> Rule:
+    try:
+        return Rule(text, find=answer_word)
+    except ConfigError as error:
+        raise ValueError(f"expect: {error}") from None
 
 
 def _login(settings: Settings) -> dict[str, str]:

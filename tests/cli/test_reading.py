@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from hikrecv.cli import reactions
 from hikrecv.config import Bytes, JournalTable
 from hikrecv.errors import HikrecvError
 from hikrecv.isapi.event import Event
@@ -310,3 +311,15 @@ def test_devices_lists_those_of_the_configuration_that_never_sent(
     assert "never (configured 3 d ago)" in row
     assert [each["device"] for each in found["never_heard"]] == ["gate", "here"]
     assert found["never_heard"][1]["configured_since"] is None
+
+
+def test_a_traceback_stands_below_the_table_until_it_works_again(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"name": "enrich badges", "plugin": "badges", "state": "failing", "reason": "KeyError: 'x'"}
+    failed = {**row, "last_error_at": 2.0, "last_success": 1.0, "trace": "Traceback\n  in look_up\x1b[1m\n"}
+
+    reactions._print([failed, {**failed, "name": "again", "last_success": 3.0}])
+
+    said = capsys.readouterr().out
+    assert "enrich badges failed" in said
+    assert "Traceback\n  in look_up\\x1b[1m\n" in said
+    assert "again failed" not in said

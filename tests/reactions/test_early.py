@@ -97,6 +97,28 @@ def test_a_decoder_that_fails_gives_none(tmp_path: Path, body: str) -> None:
     assert found[0](PUSH) is None
 
 
+@pytest.mark.parametrize(
+    ("body", "reason", "trace"),
+    [
+        ("1/0", "ZeroDivisionError: division by zero", "in hikrecv_decode"),
+        ("return 5", "it gave int; it must give a list of events or None", ""),
+    ],
+)
+def test_a_decoder_that_fails_has_its_state_its_error_and_its_traceback(
+    tmp_path: Path, body: str, reason: str, trace: str
+) -> None:
+    (decoder,), _ = listed(tmp_path, decoders, '[decode]\nplugins = ["p"]', p=DECODE % body)
+    assert decoder.status().state == "waiting"
+
+    decoder(PUSH)
+
+    status = decoder.status()
+    assert (status.name, status.state, status.reason) == ("decode p", "failing", reason)
+    assert status.last_error == reason
+    assert status.last_error_at is not None
+    assert trace in status.trace
+
+
 def test_a_decoder_that_needs_settings_takes_those_of_the_reaction_of_its_name(tmp_path: Path) -> None:
     source = "import msgspec\nclass Settings(msgspec.Struct, frozen=True):\n    word: str\n" + DECODE % "pass"
     config = """

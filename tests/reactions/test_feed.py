@@ -256,10 +256,14 @@ def test_an_enricher_that_fails_or_lies_changes_nothing_and_the_next_is_asked(st
 
     assert event.extra == {"good": True}
     assert event.key == "gate/1/0"
-    assert enrichment.errors() == {
-        "broken": "ValueError: no",
-        "liar": "it changed key, which no plugin may",
-    }
+    broken_row, liar_row, good_row = enrichment.status()
+    assert (broken_row.name, broken_row.state) == ("enrich broken", "failing")
+    assert broken_row.last_error == broken_row.reason == "ValueError: no"
+    assert "in broken" in broken_row.trace
+    assert broken_row.last_error_at is not None
+    assert (liar_row.state, liar_row.reason) == ("failing", "it changed key, which no plugin may")
+    assert (good_row.state, good_row.done, good_row.last_error) == ("waiting", 1, "")
+    assert good_row.last_success is not None
 
 
 def test_an_enricher_that_hangs_costs_its_time_once_whoever_waits(stage: Any) -> None:

@@ -56,9 +56,10 @@ class Door:
             @hookimpl
             async def hikrecv_remote_check(self, event: Event) -> Any:
                 door.asked.append(self.name)
-                if isinstance(answer, BaseException):
-                    raise answer
-                return await answer if isinstance(answer, Deferred) else answer
+                said = answer.pop(0) if isinstance(answer, list) else answer
+                if isinstance(said, BaseException):
+                    raise said
+                return await said if isinstance(said, Deferred) else said
 
         return Answering
 
@@ -245,3 +246,40 @@ def test_whoever_stops_waiting_leaves_the_decision_to_be_kept(
     thinking.callback(True)
 
     assert stage.ledger.decision("gate/1/0") is True
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "trace"),
+    [
+        (KeyError("staff"), "KeyError: 'staff'", "in hikrecv_remote_check"),
+        ("yes", "it answered str, not a bool", ""),
+        (ConnectionRefusedError(), "ConnectionRefusedError", ""),
+    ],
+    ids=["bug", "no bool", "away"],
+)
+def test_a_check_that_fails_has_its_state_its_error_and_its_traceback(
+    new_door: Callable[..., Door], answer: Any, reason: str, trace: str
+) -> None:
+    door = new_door(staff=answer)
+
+    assert not answer_of(door.ask())
+
+    (row,) = door.dispatch.status()
+    assert row.state == "failing"
+    assert reason in row.reason
+    assert row.last_error == row.reason
+    assert row.last_error_at is not None
+    assert trace in row.trace
+    assert bool(trace) == bool(row.trace)
+
+
+def test_a_check_that_works_again_is_not_failing_any_more(new_door: Callable[..., Door]) -> None:
+    answers: list[Any] = [ValueError("no"), True]
+    door = new_door(moody=answers)
+
+    assert not answer_of(door.ask(door.event(1)))
+    assert answer_of(door.ask(door.event(2)))
+
+    (row,) = door.dispatch.status()
+    assert (row.state, row.last_error) == ("waiting", "ValueError: no")
+    assert row.last_success is not None

@@ -16,6 +16,7 @@ from hikrecv import Hold, Reject, Retry
 from hikrecv.config import parse
 from hikrecv.reactions.plugins import find
 from hikrecv.testing.contract import PluginContract
+from hikrecv.testing.server import Answered
 from hikrecv.testing.waiting import result_of
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -333,10 +334,74 @@ def test_the_examples_of_the_readme_are_right(bench: Any, tmp_path: Path) -> Non
         reactions, errors = bench.build(parse(text).reactions)
         assert errors == []
         assert all(reaction.plugin.name == "forward" for reaction in reactions.values())
-    assert len(examples) == 3
+    assert len(examples) == 4
 
 
 def test_the_readme_names_every_key() -> None:
     keys = {field.name for field in msgspec.structs.fields(hikrecv_forward.Settings)}
 
     assert set(re.findall(r"^\| `(\w+)` \|", README, re.M)) == keys
+
+
+# -- what a good answer is --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("expect", "body", "good"),
+    [
+        ('body.result == "ok"', b'{"result": "ok"}', True),
+        ('body.result == "ok"', b'{"result": "error", "why": "no such employee"}', False),
+        ('body.result == "ok"', b"<html>maintenance</html>", False),
+        ('body.result == "ok"', b"", False),
+        ("body.data.accepted >= 1 and not body.errors", b'{"data": {"accepted": 1}, "errors": []}', True),
+        ("not body.errors", b'{"errors": ["x"]}', False),
+        ('like(body, "*OK*")', b"status: OK", True),
+        ("status == 204", b"", False),
+        ("status in [200, 202]", b"", True),
+    ],
+)
+def test_expect_says_what_a_good_answer_is(
+    forward: Any, make_event: Any, recording_server: Any, expect: str, body: bytes, good: bool
+) -> None:
+    recording_server.reply = Answered(200, body)
+
+    if good:
+        forward(make_event("io"), expect=expect)
+    else:
+        with pytest.raises(Retry, match="but not as expected") as caught:
+            forward(make_event("io"), expect=expect)
+        assert not caught.value.certain
+
+
+def test_an_answer_that_is_never_as_expected_is_a_dead_letter_and_keeps_nobody_waiting(
+    receiver: Any, recording_server: Any
+) -> None:
+    recording_server.reply = Answered(200, b'{"result": "no such employee"}')
+    receiver.plugins["plugin"] = hikrecv_forward
+    table = {"url": recording_server.url, "expect": 'body.result == "ok"', "families": ["io"]}
+    receiver.start({"hr": {"plugin": "plugin", **table}})
+    receiver.push("io")
+    receiver.catch_up()
+    (letter,) = receiver.dead_letters("hr")
+    assert letter.attempts == 5
+    assert "no such employee" in letter.reason
+
+    recording_server.reply = Answered(200, b'{"result": "ok"}')
+    receiver.push("io")
+    receiver.catch_up()
+    assert len(receiver.dead_letters("hr")) == 1
+
+
+@pytest.mark.parametrize(
+    ("expect", "says"),
+    [
+        ("result == 'ok'", "an answer has no 'result'"),
+        ("body.a = 1", "write =="),
+        ('status == "ok"', "status"),
+    ],
+)
+def test_a_wrong_expectation_is_found_before_the_start(bench: Any, expect: str, says: str) -> None:
+    (error,) = bench.errors(hikrecv_forward, "hr", url="http://hr.example", expect=expect)
+
+    assert "expect" in str(error)
+    assert says in str(error)
