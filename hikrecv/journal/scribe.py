@@ -455,7 +455,7 @@ class Scribe:
                 segment = self.pool.create(size)
             except DiskFull as full:
                 if not self._oldest_goes(self._rules.hold_within(self.pool.total)):
-                    raise DiskFull(self._why_nothing_goes() or str(full)) from None
+                    raise DiskFull(self._why_nothing_goes("free some space") or str(full)) from None
                 self.tight = str(full)
                 # The disk is full for others too, and a ledger that cannot be written holds reactions up.
                 self._ballast.drop()
@@ -471,7 +471,7 @@ class Scribe:
                 return
             if not self._oldest_goes():
                 why = "the journal's budget is used up and nothing may go: raise [journal] max"
-                raise JournalFull(self._why_nothing_goes() or why)
+                raise JournalFull(self._why_nothing_goes("raise [journal] max") or why)
             yield from self._retire_oldest()
 
     def _oldest_goes(self, hold: int | None = None) -> bool:
@@ -484,13 +484,14 @@ class Scribe:
             self._losers[loser.reaction] = Loser(loser.reaction, known.first, loser.last)
         return goes
 
-    def _why_nothing_goes(self) -> str:
+    def _why_nothing_goes(self, cure: str) -> str:
+        """Who refuses to lose the oldest, and what can be done; *cure* is what gives the journal room."""
         names = refuse_to_lose(self.used, self.holds or {}) if self.used else []
         if not names:
             return ""
         return (
             f'{" and ".join(names)} (hold = "always") has not had the oldest events, so nothing may go: '
-            f"let it catch up (see `hikrecv reactions`), or let go: hikrecv reactions release {names[0]}"
+            f"see `hikrecv reactions`, {cure}, or let go: hikrecv reactions release {names[0]}"
         )
 
     def _retire_oldest(self) -> Iterator[None]:

@@ -108,7 +108,10 @@ def test_on_a_full_disk_pushes_are_refused_rather_than_lost_to_a_reaction_with_h
     assert desk.journal.first == 1
     assert list(desk.read()) == sorted(desk.acknowledged)
     assert sorted([*desk.acknowledged, *desk.refused]) == list(range(1, 101))
-    assert 'hr (hold = "always") has not had the oldest events' in desk.journal.status().full
+    full = desk.journal.status().full
+    assert 'hr (hold = "always") has not had the oldest events' in full
+    assert "free some space, or let go: hikrecv reactions release hr" in full
+    assert "max" not in full
 
 
 def test_on_a_full_disk_a_reaction_may_hold_back_no_more_than_the_disk_gives() -> None:
