@@ -13,6 +13,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.threads import blockingCallFromThread
 
 from .config import Config, Listen
+from .conflicts import conflicts
 from .device.agents import Agents
 from .device.isapi import Devices, address_errors
 from .errors import ConfigError, ConfigErrors, JournalError
@@ -76,6 +77,7 @@ def check(
     folder: Path = Path(),
     strict: bool = False,
     broken: Collection[str] | None = None,
+    wrong: Sequence[ConfigError] = (),
 ) -> Parts:
     """
     The parts of *config*, when all of it can be used.
@@ -83,20 +85,29 @@ def check(
     :param folder: where the file lies; what is written relative in it is relative to that.
     :param strict: a plugin that is installed and broken is an error even when nobody uses it.
     :param broken: names of plugins that may be broken, None for any: what uses them waits for their repair.
+    :param wrong: what of the file was left out in *config* (`hikrecv.config.load_partly`).
     :raises ConfigErrors: with everything that is wrong, each by its path.
     """
     plugins = find(config.plugin_dirs)
     reactions, errors = build(config, plugins, tools.services, folder=folder)
     decode, wrong_decode = decoders(config, plugins, reactions, tools.services)
     enrich, wrong_enrich = enrichers(config, plugins, reactions, tools.services)
-    errors = [*errors, *wrong_decode, *wrong_enrich, *address_errors(config.devices), *_listen_errors(config)]
+    errors = [
+        *wrong,
+        *errors,
+        *wrong_decode,
+        *wrong_enrich,
+        *address_errors(config.devices),
+        *_listen_errors(config),
+    ]
     errors += _endpoint_errors(config, tools.services.clock)
+    errors += conflicts(config)
     used = {str(table.get("plugin")) for table in config.reactions.values()}
     used |= {*config.decode.plugins, *config.enrich.plugins}
     whole = () if broken is None else used.difference(broken)
     errors += _broken_errors(plugins, whole, all_of_them=strict)
     if errors:
-        raise ConfigErrors(errors)
+        raise ConfigErrors(list({str(error): error for error in errors}.values()))
     unused = tuple(name for name in plugins.names if name not in used)
     return Parts(config, plugins, reactions, decode, enrich, unused)
 
@@ -153,9 +164,13 @@ def _endpoint_errors(config: Config, reactor: Any) -> list[ConfigError]:
         except (TypeError, ValueError) as error:
             message = f'"{endpoint}" is not an endpoint such as "tcp:8089": {error}'
             errors.append(ConfigError(message, path))
-        except Exception:  # noqa: S112, endpoints are plugins: they raise what they like
-            # A key that only the receiver's user can read, a socket that only systemd has: the start tells.
-            continue
+        except FileNotFoundError as error:
+            errors.append(ConfigError(f"cannot read {error.filename}: {error.strerror}", path))
+        except Exception as error:  # endpoints are plugins: they raise what they like
+            if type(error).__module__.startswith("OpenSSL"):
+                message = "the key or the certificate is not in PEM format; see its privateKey and certKey"
+                errors.append(ConfigError(message, path))
+            # Else a key that only the receiver may read, a socket that only systemd has: the start tells.
     return errors
 
 

@@ -9,6 +9,7 @@ is in :class:`Common`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -247,13 +248,63 @@ def load(path: Path) -> Config:
 
     :raises ConfigError: when it cannot be read or is not a valid configuration.
     """
+    return parse(_text(path), folder=path.parent, name=str(path))
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        # Some editors put a mark of the byte order first.
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8 text") from None
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
-    return parse(text, folder=path.parent, name=str(path))
+
+
+def load_partly(path: Path) -> tuple[Config, list[ConfigError]]:
+    """
+    What of the file at *path* is right, and everything that is wrong by itself.
+
+    A key that is wrong is left out and has its default, so that what depends on the others is checked, too.
+
+    :raises ConfigError: when nothing of it can be used: it is not there, or no TOML.
+    """
+    text = _text(path)
+    try:
+        return parse(text, folder=path.parent, name=str(path)), []
+    except ConfigError as error:
+        errors = list(error.errors) if isinstance(error, ConfigErrors) else [error]
+        raw, wrong = _read(text, str(path)), errors
+    # A key that is missing takes its table along, and that the one around it: no deeper than tables nest.
+    for _ in range(_NESTED):
+        for each in wrong:
+            _leave_out(raw, each.path)
+        try:
+            return parse_plain(raw, path.parent), errors
+        except ConfigError as error:
+            wrong = list(error.errors) if isinstance(error, ConfigErrors) else [error]
+    return Config(), errors
+
+
+_NESTED = 6
+
+
+def _leave_out(raw: dict[str, Any], path: str) -> None:
+    """The key at *path*, or the nearest table around it that is there."""
+    inner: Any = raw
+    trail: list[tuple[Any, Any]] = []
+    for word in re.findall(r"[^.\[\]]+", path):
+        key = int(word) if isinstance(inner, list) and word.isdigit() else word.strip('"')
+        there = (
+            key in inner if isinstance(inner, dict) else isinstance(inner, list) and key in range(len(inner))
+        )
+        if not there:
+            break
+        trail.append((inner, key))
+        inner = inner[key]
+    if trail:
+        table, key = trail[-1]
+        del table[key]
 
 
 def parse(text: str, folder: Path = Path(), name: str = "configuration") -> Config:

@@ -279,10 +279,11 @@ class ReceiverService(Service):
         self.listeners.renew()
         if self._path is None:
             return ["certificates were read again; there is no configuration file"]
-        config = with_ports(configuration.load(self._path), self._ports)
+        config, wrong = configuration.load_partly(self._path)
+        config = with_ports(config, self._ports)
         # What worked goes on as it was: only what was broken before may still be.
         before = [failure.name for failure in self.parts.plugins.failures]
-        parts = check(config, self.tools, folder=self._path.parent, broken=before)
+        parts = check(config, self.tools, folder=self._path.parent, broken=before, wrong=wrong)
         # What is acknowledged from here on is for the new reactions, too: also after a crash.
         begins = await self.storage.holding.add(named(parts.reactions))
         old, self.parts = self.parts, parts

@@ -144,10 +144,11 @@ def make(
     # wait storm or stick.
     reactor.seconds = time.monotonic
     path = Path(config_file).absolute() if config_file else None
-    config = with_ports(configuration.load(path) if path else Config(), ports)
+    config, wrong = configuration.load_partly(path) if path else (Config(), [])
+    config = with_ports(config, ports)
     state = find(state_dir, config.state_dir)
     tools = Tools(state, config, reactor)
-    parts = check(config, tools, folder=path.parent if path else Path())
+    parts = check(config, tools, folder=path.parent if path else Path(), wrong=wrong)
     state.prepare(uid, gid)
     # Here, too, so that a directory which is in use is told on the terminal.
     with Lock(state.root):

@@ -12,18 +12,20 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from typing import Any, Final
 
 from jinja2 import ChainableUndefined, TemplateError, nodes
 from jinja2.exceptions import SecurityError
+from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from hikrecv.errors import ConfigError, Reject
 from hikrecv.isapi.event import Event
 from hikrecv.isapi.words import describe
+from hikrecv.reactions.words import UnknownWord, find_word
 
 LONGEST: Final = 20_000
 """Characters of a template."""
@@ -33,6 +35,9 @@ TIME: Final = 0.05
 """Seconds of the processor that it may take; the reactor waits for it."""
 TURNS: Final = 1_000
 """Numbers that ``range`` gives."""
+
+MORE: Final = frozenset({"words", "time", "event", "count", "events", "pictures", "picture"})
+"""Names beside those of the event; the last four not in every template."""
 
 _LONE = re.compile(r"\s*\{\{-?((?:(?!\{\{|\}\}|\{%).)*?)-?\}\}\s*", re.DOTALL)
 _REFUSED = (nodes.Macro, nodes.CallBlock, nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
@@ -46,6 +51,7 @@ class Template:
     :param path: of the key in the configuration, for errors.
     :param html: escape what the event says for HTML.
     :param escape: makes what an expression gives fit for its place: one level of a topic, say.
+    :param more: further names that :meth:`render` will be given; any other that no event has is an error.
     :param seconds: the time that it has taken of the processor.
     :raises ConfigError: when it cannot be used.
     """
@@ -57,16 +63,19 @@ class Template:
         *,
         html: bool = False,
         escape: Callable[[str], str] | None = None,
+        more: Collection[str] = (),
         seconds: Callable[[], float] = time.thread_time,
     ) -> None:
         self._seconds = seconds
         lone = _LONE.fullmatch(text)
         environment = _environment(html, escape)
         try:
-            _check(environment.parse(text), len(text))
+            parsed = environment.parse(text)
+            _check(parsed, len(text))
+            _check_names(parsed, MORE.union(more))
             self._template = environment.from_string(text)
             self._expression = environment.compile_expression(lone[1]) if lone else None
-        except TemplateError as error:
+        except (TemplateError, UnknownWord) as error:
             raise ConfigError(f"not a template that can be used: {error}", path) from None
 
     def render(self, event: Event, **more: Any) -> str:
@@ -152,6 +161,47 @@ def _short_range(*arguments: int) -> range:
     if len(numbers) > TURNS:
         raise SecurityError(f"range gives at most {TURNS} numbers")
     return numbers
+
+
+def _check_names(template: nodes.Template, more: frozenset[str]) -> None:
+    """
+    Every name of an event that nobody has is refused: it would be empty for ever, and nobody would notice.
+
+    What a template sets itself, and what lies below it, is its own business.
+    """
+    free = find_undeclared_variables(template)
+    for word in sorted(free - more - {"range"}):
+        if word in ("hour", "weekday"):
+            raise UnknownWord(f"only a `when` has {word}; write event.received.{word}")
+        find_word(word, None)
+    inner = {id(found.node) for found in template.find_all(nodes.Getattr)}
+    for found in template.find_all(nodes.Getattr):
+        if id(found) not in inner and (names := _dotted(found)) and names[0] in free - more:
+            _check_path(names)
+
+
+def _dotted(node: nodes.Node) -> list[str]:
+    """``match.person`` as its names; empty when it does not begin with a name."""
+    names: list[str] = []
+    while isinstance(node, nodes.Getattr):
+        names.append(node.attr)
+        node = node.node
+    return [node.name, *reversed(names)] if isinstance(node, nodes.Name) else []
+
+
+def _check_path(names: list[str]) -> None:
+    """Below a text or a number stand its own methods, and those of a dictionary below a table."""
+    for size in range(1, len(names)):
+        above, name = find_word(".".join(names[:size]), None), names[size]
+        if above.many:
+            if not hasattr(list, name):
+                raise UnknownWord(f"{above.name} is a list; write {above.name}[0].{name}, or a loop")
+            return
+        if above.kind != "table":
+            return
+        if name not in above.fields and hasattr(dict, name):
+            return
+        find_word(".".join(names[: size + 1]), None)
 
 
 def _check(template: nodes.Template, length: int) -> None:

@@ -25,8 +25,8 @@ def access() -> Any:
         ("door {{ access.door }}", "door 1", "door 1"),
         ("{{ access.door }}{{ access.reader }}", "11", "11"),
         ("{{ match.person }}", None, ""),
-        ("{{ nothing.at.all }}", None, ""),
-        ("{{ nothing | tojson }}", "null", "null"),
+        ("{{ extra.nothing.at.all }}", None, ""),
+        ("{{ plate | tojson }}", "null", "null"),
         ("{{ access.person | upper }}", "ADA <B>", "ADA <B>"),
         ("{{ event.received.hour }}", 8, "8"),
         ("{{ event.data().AccessControllerEvent.serialNo }}", 4711, "4711"),
@@ -44,7 +44,10 @@ def test_what_a_template_makes(access: Any, text: str, value: Any, rendered: str
 
 
 def test_further_names_can_be_given(access: Any) -> None:
-    assert Template("{{ greeting }} {{ access.door }}").render(access, greeting="Hi") == "Hi 1"
+    assert (
+        Template("{{ greeting }} {{ access.door }}", more=["greeting"]).render(access, greeting="Hi")
+        == "Hi 1"
+    )
 
 
 def test_html_is_escaped_when_asked(access: Any) -> None:
@@ -96,7 +99,9 @@ def test_a_template_that_takes_too_long_is_stopped(access: Any) -> None:
 
 def test_a_template_that_makes_too_much_is_stopped(access: Any) -> None:
     with pytest.raises(Reject, match=f"more than {LARGEST}"):
-        Template("{% for a in range(999) %}{{ text }}{% endfor %}").render(access, text="x" * 10_000)
+        Template("{% for a in range(999) %}{{ text }}{% endfor %}", more=["text"]).render(
+            access, text="x" * 10_000
+        )
 
 
 def test_an_event_that_was_read_back_from_json_has_no_document(access: Any) -> None:
@@ -104,3 +109,39 @@ def test_an_event_that_was_read_back_from_json_has_no_document(access: Any) -> N
 
     with pytest.raises(Reject, match="its document is in the journal"):
         Template("{{ event.data().x }}").render(again)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{{ match.persn }}", "match has no 'persn'; it has person,"),
+        ("{{ person }} was here", "an event has no 'person'; did you mean match.person or access.person?"),
+        ("{{ plaet.text }}", "an event has no 'plaet'; did you mean plate"),
+        ("{% if acces.door %}x{% endif %}", "an event has no 'acces'; did you mean access?"),
+        ("{{ foo | default('x') }}", "an event has no 'foo'"),
+        ("{{ faces.quality }}", "faces is a list; write faces[0].quality, or a loop"),
+        ("{{ hour }}", "only a `when` has hour; write event.received.hour"),
+        ("{% for e in evnts %}{{ e.time }}{% endfor %}", "an event has no 'evnts'"),
+    ],
+)
+def test_a_name_that_no_event_has_is_an_error_before_the_start(text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Template(text, "reactions.mail.subject")
+
+    assert str(error.value).startswith("reactions.mail.subject: not a template that can be used: ")
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ match.person.upper() }} {{ access.items() | length }} {{ plate.text[:3] }}",
+        "{% set who = match.person %}{{ who.title() }}",
+        "{% for e in events %}{{ e.plate.text }}{{ loop.index }}{% endfor %}{{ count }}",
+        "{{ faces[0].quality }} {{ targets | map(attribute='kind') | join }} {{ pictures[0].src }}",
+        "{{ extra.names.any.thing }} {{ event.to_dict() }} {{ occurred }} {{ range(3) | list }}",
+        "{{ picture.role }} {{ words }} {{ time }}",
+    ],
+)
+def test_what_can_be_there_is_no_error(text: str) -> None:
+    Template(text)

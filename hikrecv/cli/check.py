@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from ipaddress import ip_address
 from pathlib import Path
@@ -13,15 +14,14 @@ from typing import Any
 import click
 
 from hikrecv.assembly import Parts, Tools, check
-from hikrecv.config import Config, JournalTable
+from hikrecv.config import Config, JournalTable, load_partly
+from hikrecv.errors import ConfigError, ConfigErrors
 from hikrecv.journal.room import shortage
 from hikrecv.lagging import size
 from hikrecv.reactions.reaction import Reaction
 from hikrecv.senders import bound_devices, classes_of, is_open
 from hikrecv.state import State, find
 from hikrecv.units import Bytes, written
-
-from .options import read_config
 
 
 @click.command()
@@ -39,17 +39,38 @@ def command(config_file: str | None, strict: bool, example: bool) -> None:
     if example:
         click.echo(files("hikrecv").joinpath("annotated.toml").read_text("utf-8"), nl=False)
         return
-    config = read_config(config_file)
+    config, errors = load_partly(Path(config_file)) if config_file else (Config(), [])
     state = find(None, config.state_dir)
     folder = Path(config_file).absolute().parent if config_file else Path()
     reactor: Any = Clock()
-    # Plugins are made as for a start, and may want their folder; a check leaves nothing behind.
-    with TemporaryDirectory() as scratch:
-        tools = Tools(State(Path(scratch)), config, reactor)
-        parts = check(config, tools, folder=folder, strict=strict, broken=())
+    with _as_it_is(state) as copy:
+        try:
+            tools = Tools(copy, config, reactor)
+            parts = check(config, tools, folder=folder, strict=strict, broken=(), wrong=errors)
+        except ConfigErrors as found:
+            # A plugin names the files that it misses by where it looked.
+            said = [str(each).replace(str(copy.root), str(state.root)) for each in found.errors]
+            raise ConfigErrors([ConfigError(each) for each in said]) from None
     _say(parts, str(state.root))
     for remark in _remarks(parts, state):
         click.echo(f"remark: {remark}")
+
+
+@contextmanager
+def _as_it_is(state: State) -> Iterator[State]:
+    """
+    A state directory for the plugins of a check, which are made as for a start and may want their folders.
+
+    Those that are there are the real ones, with the lists that lie in them; others are forgotten afterwards.
+    """
+    with TemporaryDirectory() as scratch:
+        copy = State(Path(scratch))
+        copy.plugins.mkdir()
+        # The receiver's directory may be closed to whoever checks.
+        with suppress(OSError):
+            for folder in state.plugins.iterdir():
+                (copy.plugins / folder.name).symlink_to(folder.absolute())
+        yield copy
 
 
 def _say(parts: Parts, state: str) -> None:

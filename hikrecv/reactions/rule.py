@@ -72,6 +72,7 @@ class Rule:
     :param path: of the key in the configuration, for errors.
     :ivar matches: says of an event whether it is wanted; never raises.
     :ivar names: the names that the rule looks at.
+    :ivar constants: each name with what it is compared with.
     :raises RuleError: for anything that the language does not have, with the place and the cure.
     """
 
@@ -87,6 +88,7 @@ class Rule:
         self.text = text
         self.matches: Callable[[Any], bool] = compiler.compile(_parsed(text, path), 0)
         self.names = frozenset(compiler.names)
+        self.constants = tuple(compiler.constants)
 
 
 def _parsed(text: str, path: str) -> ast.expr:
@@ -117,6 +119,7 @@ class _Compiler:
         self.find = find
         self.path = path
         self.names: set[str] = set()
+        self.constants: list[tuple[str, Any]] = []
 
     def compile(self, node: ast.expr, depth: int) -> Match:
         if depth > DEPTH:
@@ -246,6 +249,7 @@ class _Compiler:
         """The constant *node*, when *word* can be compared with it."""
         self.check_order(word, kind, node)
         value = _value(node)
+        self.constants.append((word.name, value))
         if value is None:
             raise self.error(node, "expected a constant: text, a number, True or False; absence is: not name")
         if word.kind == "any":

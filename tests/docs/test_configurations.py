@@ -8,12 +8,16 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from docs_pages import DOCS, ROOT, Block, blocks
 from twisted.internet.task import Clock
 
@@ -54,6 +58,8 @@ def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         for secret in re.findall(r'"file:([^"]+)"', text):
             Path(secret).parent.mkdir(exist_ok=True)
             Path(secret).write_text("json://127.0.0.1:9/" if secret.endswith("phone") else "sesame")
+        if "privateKey=" in text:
+            write_certificate(tmp_path)
         for name in re.findall(r'"env:(\w+)"', text):
             monkeypatch.setenv(name, "sesame")
         config = configuration.parse(text, folder=tmp_path)
@@ -61,6 +67,16 @@ def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         return check(config, Tools(State(tmp_path / "state"), config, clock), folder=tmp_path)
 
     return check_text
+
+
+def write_certificate(folder: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hikrecv")])
+    begin = datetime.now(timezone.utc) - timedelta(days=1)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, begin, begin + timedelta(days=9))
+    certificate = made.sign(key, hashes.SHA256())
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 def ten_lines() -> str:
