@@ -422,7 +422,7 @@ class Scribe:
     def _due(self, too_old: int) -> bool:
         if len(self.used) < 2:
             return False
-        return 0 < too_old >= self.used[1].first - 1 or self.pool.total > self._rules.budget
+        return too_old >= self.used[1].first - 1 or self.pool.total > self._rules.budget
 
     def _lasts_too_long(self, too_long: int) -> bool:
         # Whole segments go, so one that fills slowly must not keep its oldest events for years.

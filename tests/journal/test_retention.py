@@ -90,6 +90,19 @@ def test_what_is_older_than_keep_goes_by_whole_segments() -> None:
     assert desk.read()[21].startswith(b"<0001>")
 
 
+def test_a_segment_stays_as_long_as_its_newest_event_is_not_too_old() -> None:
+    desk = filled(Desk(MemoryStore()), 3)
+    desk.retain({}, after=100)
+    filled(desk, 2)
+    desk.retain({}, after=970)
+
+    desk.retain({})
+    assert desk.journal.first == 1
+
+    desk.retain({}, after=200)
+    assert desk.journal.first == 6
+
+
 def test_the_newest_number_survives_the_retirement_of_everything() -> None:
     store = MemoryStore()
     desk = filled(Desk(store), 3)

@@ -101,6 +101,18 @@ def test_time_over_a_power_off_counts_as_nothing_and_breaks_the_continuity(machi
     assert not clock.continuous
 
 
+def test_a_boot_that_has_lasted_longer_than_the_one_before_is_another_boot_all_the_same(
+    machine: Machine,
+) -> None:
+    machine.clock().save()
+    machine.reboots()
+    machine.boottime = 40 * HOUR
+
+    clock = machine.clock()
+    assert clock.now() == 0
+    assert not clock.continuous
+
+
 def test_a_clock_set_while_the_program_did_not_run_breaks_the_continuity(machine: Machine) -> None:
     machine.clock().save()
     machine.passes(60)

@@ -269,6 +269,22 @@ def test_signs_speak_louder_than_what_a_clock_may_learn(learning):
     assert not any(opened[30:])
 
 
+def test_the_devices_own_word_speaks_louder_than_what_a_clock_may_learn(learning):
+    opened = []
+    for hour in range(4):
+        learning.clocks.measured("gate", 0, learning._fact.received + int(hour * HOUR / 2 * SECOND))
+        opened += every(learning, 3.5, hour * HOUR / 2, (hour + 1) * HOUR / 2, 90 * DAY)
+
+    assert not any(opened)
+
+
+def test_a_history_as_old_as_a_clock_was_wrong_before_it_was_set_right_never_opens(door):
+    door.clocks.measured("gate", int(2 * HOUR * SECOND), door._fact.received)
+    assert door.event(60, 0.3)
+
+    assert not any(every(door, 3.5, 120, 2 * HOUR, 2 * HOUR))
+
+
 # -- who teaches, and what is kept ----------------------------------------------------
 
 
