@@ -158,7 +158,7 @@ class Privacy(_Table, frozen=True, kw_only=True):
     """``[privacy]``: what is masked before anything is written."""
 
     mask: tuple[Literal["templates", "certificates", "names", "births"], ...] = ()
-    unreadable: Literal["keep", "withhold"] = "keep"
+    unreadable: Literal["keep", "withhold"] = "withhold"
 
 
 class MetricsTable(_Table, frozen=True, kw_only=True):

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable
 from secrets import token_bytes
 
+from .budget import Budget, OverBudget
 from .disguise import Disguise
 from .document import kind_of
 from .encodings import errors_of, to_utf8
 from .multipart import payloads
-from .personal import CATEGORIES, Sought, Span, TooManyValues, container_end, hides_keys
+from .personal import CATEGORIES, HIDDEN, Sought, Span, container_end
 
 Change = Callable[[str, str], str]
 """What is done to a text: it is given the text and its encoding."""
@@ -58,7 +59,6 @@ _HEADER = re.compile(rb"\n([^\s:]+)([ \t]*:[ \t]*)([^\r\n]*)")
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[^\r\n]*\r?\n")
 _BINARY = re.compile(rb"[\0-\x08\x0e-\x1f]")
-_WRAPPED = re.compile(rb"%(?:7b|5b|3c)", re.IGNORECASE)
 _JPEG = b"\xff\xd8\xff"
 
 
@@ -182,7 +182,7 @@ class _Content:
     def _by_name(self, text: str, codec: str) -> str:
         data = text.encode("utf-8", "surrogatepass")
         try:
-            spans = sorted(_spans(data.lower()))
+            spans = sorted(_spans(data))
         except _Unreadable:
             return self._fitting(text, _VALUE, codec)
         pieces, at = [], 0
@@ -206,22 +206,24 @@ class _Content:
 
 
 class _Unreadable(Exception):
-    """A text in which the names of keys cannot be seen: all of it has to go."""
+    """A text that cannot be searched: all of it has to go."""
 
 
-def _spans(lower: bytes) -> list[Span]:
-    document = b"{" in lower or b"<" in lower
-    if hides_keys(lower) or not (document or (kind_of(lower) == "form" and not _WRAPPED.search(lower))):
+def _spans(text: bytes) -> list[Span]:
+    kind = kind_of(text)
+    if kind not in ("json", "xml", "form"):
         raise _Unreadable
+    budget = Budget()
     try:
-        spans = [*_WANTED.in_json(lower), *_WANTED.in_xml(lower), *_WANTED.in_form(lower)]
-        for fields in _FIELDS.finditer(lower):
-            at = fields.end()
-            inside = lower[at : container_end(lower, at)]
-            spans += [(at + start, at + end, category) for start, end, category in _FIELD.in_json(inside)]
-    except TooManyValues:
+        spans = [*(_WANTED.in_form if kind == "form" else _WANTED.spans)(text, budget)]
+    except OverBudget:
         raise _Unreadable from None
-    return spans
+    lower = text.lower()
+    for fields in _FIELDS.finditer(lower):
+        at = fields.end()
+        inside = lower[at : container_end(lower, at)]
+        spans += [(at + start, at + end, category) for start, end, category in _FIELD.in_json(inside)]
+    return [(start, end, _VALUE if category == HIDDEN else category) for start, end, category in spans]
 
 
 def _neutral(picture: bytes) -> bytes:

@@ -103,7 +103,8 @@ class Contents:
         if documents[0].kind == "form" and _is_declared_picture(part):
             return False
         # Of documents behind one another each is read anew alone: else all of them would be, for each.
-        apart = len(documents) > 1 and documents[0].end <= documents[1].start and is_utf8(bytes(view))
+        # With a NUL in it a piece might look like UTF-16.
+        apart = len(documents) > 1 and documents[0].end <= documents[1].start and _is_plain(bytes(view))
         for place, found in enumerate(documents):
             again = _Again(self.push.body, part.start, part.end, part.content_type, place)
             if apart:
@@ -211,6 +212,10 @@ def _inside(value: Any, budget: Budget) -> Iterator[dict[str, Any] | None]:
     if type(value) is str and value.lstrip()[:1] in ("{", "<", "["):
         for found in document.parse(value.encode("utf-8", "replace"), None, budget)[0]:
             yield from alerts(found, budget)
+
+
+def _is_plain(text: bytes) -> bool:
+    return b"\0" not in text and is_utf8(text)
 
 
 def _is_declared_picture(part: Part) -> bool:

@@ -34,7 +34,9 @@ _XML_ENCODING = re.compile(rb"""<\?xml[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9
 _CHARSET = re.compile(r"""charset\s*=\s*"?([A-Za-z0-9._-]{1,40})""", re.IGNORECASE)
 _FORM = re.compile(rb"[A-Za-z_][\w.%+\[\]-]{0,100}=(?!=|\s*\Z)")
 _ENCODED = re.compile(rb"%(?:7b|5b|3c)", re.IGNORECASE)
-_BEGINNING = re.compile(rb"<\?xml|<(?:\w{1,20}:)?EventNotificationAlert\b|\{\s*[\"}]")
+BEGINNING = re.compile(rb"<\?xml|<(?:\w{1,20}:)?EventNotificationAlert\b|\{\s*[\"}]")
+"""Where a document may begin behind bytes that are none."""
+
 _MOST_FIELDS = 1_000
 _SHORT_FORM = 4_096
 
@@ -83,12 +85,12 @@ def kind_of(data: bytes | memoryview) -> Kind:
         return "xml"
     if text[:1] in b"{[":
         return "json"
-    return "form" if _FORM.match(text) else "other"
+    return "form" if _FORM.match(text) or _ENCODED.match(text) else "other"
 
 
 def begins_later(data: bytes | memoryview) -> bool:
     """Whether a document may begin somewhere in *data*, behind other text."""
-    return _BEGINNING.search(data) is not None
+    return BEGINNING.search(data) is not None
 
 
 def parse(
@@ -128,6 +130,21 @@ def parse(
     return tuple(reader.documents), tuple(Anomaly(name, detail) for name, detail in reader.odd.items())
 
 
+def text_of(raw: bytes, content_type: str, budget: Budget) -> Text:
+    """
+    *raw* as UTF-8, by what it says of its encoding and what it looks like.
+
+    :raises OverBudget: when finding that out costs more than *budget* allows.
+    """
+    if raw.isascii() and not is_utf16(raw):
+        return Text(raw)
+    if not is_utf8(raw):
+        budget.scan(_GUESSES * len(raw))
+    declared = _XML_ENCODING.search(raw, 0, 200)
+    charset = _CHARSET.search(content_type)
+    return to_utf8(raw, declared[1].decode() if declared else charset[1] if charset else None)
+
+
 def _mended(raw: bytes, budget: Budget) -> Repaired | None:
     """JSON in which the brackets are wrong and nothing else is odd, for which no reader is needed."""
     if len(raw) > MOST_MENDED or raw[-1] in _BLANK or not raw.isascii():
@@ -159,18 +176,13 @@ class _Reader:
         picture = raw.find(_JPEG)
         if picture >= 0:
             raw = raw[:picture]
-        if not is_utf8(raw):
-            self.budget.scan(_GUESSES * len(raw))
-        declared = _XML_ENCODING.search(raw, 0, 200)
-        charset = _CHARSET.search(self.content_type)
-        name = declared[1].decode() if declared else charset[1] if charset else None
-        text = to_utf8(raw, name)
+        text = text_of(raw, self.content_type, self.budget)
         if text.anomaly is not None:
             self.note(text.anomaly)
         return text
 
     def _stripped(self, data: bytes) -> tuple[int, bytes]:
-        begin = _after_blanks(data, 0)
+        begin = after_blanks(data, 0)
         if b"\0" in data[:begin] or data[-1:] == b"\0":
             self.note("nul-bytes")
         if data[:3] == _BOM and data[begin : begin + 1] in (b"{", b"["):
@@ -185,7 +197,7 @@ class _Reader:
             end = self._document(at)
             if end is None:
                 end = self._later(at)
-            at = _after_blanks(self.data, max(end, at + 1))
+            at = after_blanks(self.data, max(end, at + 1))
         if len(self.documents) > 1:
             self.note("glued-documents", f"{len(self.documents)} documents")
 
@@ -200,7 +212,7 @@ class _Reader:
 
     def _later(self, at: int) -> int:
         """Bytes that are no document: the place where one may begin after them, else the end."""
-        found = _BEGINNING.search(self.data, at + 1)
+        found = BEGINNING.search(self.data, at + 1)
         if found is not None or self.documents:
             self.note(
                 "trailing-bytes" if self.documents else "leading-bytes", repr(self.data[at : at + 40])[2:-1]
@@ -288,6 +300,7 @@ def _fields(data: bytes) -> dict[bytes, bytes]:
     return {name.encode("latin-1"): value.encode("latin-1") for name, value in pairs}
 
 
-def _after_blanks(data: bytes, at: int) -> int:
+def after_blanks(data: bytes, at: int) -> int:
+    """The place behind the blanks, NULs and the mark that may stand at *at*."""
     found = _BLANKS.match(data, at)
     return at if found is None else found.end()

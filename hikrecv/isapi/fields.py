@@ -26,11 +26,16 @@ _names: dict[str, str] = {}
 
 
 def _name(wire_name: str) -> str:
-    folded = "".join(wire_name.lower().split())
-    folded = misspellings().get(folded, folded)
+    name = "".join(wire_name.lower().split())
+    name = misspellings().get(name, name)
     if len(_names) < _REMEMBERED and len(wire_name) <= 64:
-        _names[wire_name] = folded
-    return folded
+        _names[wire_name] = name
+    return name
+
+
+def folded(wire_name: str) -> str:
+    """The name that *wire_name* is looked up by."""
+    return _names.get(wire_name) or _name(wire_name)
 
 
 def fold(data: Any, depth: int = DEPTH) -> Any:

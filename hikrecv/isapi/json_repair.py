@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -10,8 +11,12 @@ import msgspec
 from .budget import Budget
 
 Kind = Literal["object", "array"]
+Heard = Callable[[list[str | None], int, int], object]
+"""Takes the keys around a text, a number or a word that is a value, and where it stands, without quotes."""
 
-_TOKEN = re.compile(rb'[\s\0]*+(?:([{}\[\],:])|"((?:[^"\\]++|\\.)*+)("|\Z)|([^\s{}\[\],:"\0]++))', re.DOTALL)
+_TOKEN = re.compile(
+    rb'[\s\0]*+(?:([{}\[\],:])|"((?:[^"\\]++|\\.)*+\\?)("|\Z)|([^\s{}\[\],:"\0]++))', re.DOTALL
+)
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.?)", re.DOTALL)
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "/": "/"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -37,7 +42,9 @@ class Repaired(NamedTuple):
     anomalies: tuple[str, ...]
 
 
-def repair(text: bytes, at: int = 0, budget: Budget | None = None) -> Repaired | None:
+def repair(
+    text: bytes, at: int = 0, budget: Budget | None = None, heard: Heard | None = None
+) -> Repaired | None:
     """
     The object or array that begins at *at* of *text* (UTF-8); None when none does.
 
@@ -46,9 +53,10 @@ def repair(text: bytes, at: int = 0, budget: Budget | None = None) -> Repaired |
     wrong one, commas too many or missing, NaN, raw control characters, a tail that
     is cut.  What is complete is given; a value that was cut is left out.
 
+    :param heard: told of every value, also of one that is cut.
     :raises OverBudget: when it is nested too deep, or more than *budget* allows.
     """
-    return _Reader(text, budget or Budget()).read(at)
+    return _Reader(text, budget or Budget(), heard).read(at)
 
 
 class _Frame:
@@ -70,10 +78,11 @@ class _Frame:
 
 
 class _Reader:
-    __slots__ = ("_budget", "_data", "_finished", "_frames", "_odd", "_text")
+    __slots__ = ("_budget", "_data", "_finished", "_frames", "_heard", "_odd", "_text")
 
-    def __init__(self, text: bytes, budget: Budget) -> None:
+    def __init__(self, text: bytes, budget: Budget, heard: Heard | None) -> None:
         self._text = text
+        self._heard = heard
         self._budget = budget
         self._data: Any = None
         self._finished = False
@@ -106,6 +115,8 @@ class _Reader:
     def _take(self, found: re.Match[bytes]) -> None:
         mark, string, quote, word = found.groups()
         if mark is None:
+            if self._heard is not None:
+                self._tell(found, 2 if word is None else 4)
             # What reaches the text's end may have been cut: 0.9 of 0.96 is no value.
             if quote:
                 self._string(string)
@@ -119,6 +130,11 @@ class _Reader:
             self._comma()
         elif self._frames[-1].kind == "array":
             self._note("stray-colon")
+
+    def _tell(self, found: re.Match[bytes], group: int) -> None:
+        top = self._frames[-1]
+        if self._heard is not None and (top.kind == "array" or top.key is not None):
+            self._heard([frame.key for frame in self._frames], *found.span(group))
 
     # -- containers -----------------------------------------------------------
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hikrecv.config import Privacy
 from hikrecv.isapi.anonymise import anonymise
+from hikrecv.isapi.budget import OverBudget
 from hikrecv.isapi.document import parse
 from hikrecv.isapi.multipart import looks_multipart, payloads, split
 from hikrecv.isapi.privacy import mask
@@ -69,7 +70,10 @@ def test_multipart(body: bytes, content_type: bytes | None) -> None:
 def test_documents(text: bytes, content_type: str | None) -> None:
     before = time.process_time()
 
-    documents, anomalies = parse(text, content_type)
+    try:
+        documents, anomalies = parse(text, content_type)
+    except OverBudget:
+        documents, anomalies = (), ()
     for document in documents:
         assert 0 <= document.start <= document.end <= len(text)
         json.dumps(document.data, allow_nan=False).encode()

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
 
 import pytest
@@ -10,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hikrecv.config import Privacy
+from hikrecv.isapi.decode import Decoder
 from hikrecv.isapi.document import parse
 from hikrecv.isapi.multipart import split
 from hikrecv.isapi.personal import CATEGORIES
@@ -17,7 +21,7 @@ from hikrecv.isapi.privacy import mask
 from hikrecv.push import Anomaly, Peer, Push
 
 ALL = Privacy(mask=("templates", "certificates", "names", "births"))
-WITHHOLDING = Privacy(mask=ALL.mask, unreadable="withhold")
+KEEPING = Privacy(mask=ALL.mask, unreadable="keep")
 PICTURE = b'\xff\xd8\xff\xe0 "name":"not a name" <name>x</name> \xff\xd9'
 MATCH = b"""{
  "channelName": "Gate", "deviceName": "IPC", "modelData": "QUJD",
@@ -136,7 +140,7 @@ def test_text_parts_are_masked_and_pictures_are_not_looked_into(length: bool) ->
             '{"zone":[{"name":"[","name":"Hall"}],"name":"Ada"}',
             '{"zone":[{"name":"[","name":"Hall"}],"name":"***"}',
         ),
-        ('{"zone":[{"name":"Hall"', '{"zone":[{"name":"****"'),
+        ('{"zone":[{"name":"Hall"', '{"zone":[{"name":"Hall"'),
         ('{"xml":"<name>Ada</name>"}', '{"xml":"<name>***</name>"}'),
     ],
 )
@@ -184,39 +188,136 @@ def test_utf8_is_masked_byte_for_byte() -> None:
     assert masked('{"name":"人脸","x":"人"}'.encode()) == '{"name":"******","x":"人"}'.encode()
 
 
+@pytest.mark.parametrize("text", [b"eyJuYW1lIjoiQWRhIn0=", b"\x00\x01\x02 a template of a device's own"])
+def test_a_text_that_cannot_be_searched_is_withheld_or_kept_as_configured(text: bytes) -> None:
+    withheld = mask(push(multipart(text, PICTURE), FORM), ALL)
+    kept = mask(push(multipart(text, PICTURE), FORM), KEEPING)
+
+    assert withheld.body == multipart(text, PICTURE).replace(text, b" " * len(text))
+    assert names(withheld) == ["masked", "withheld"]
+    assert kept.body == multipart(text, PICTURE)
+    assert names(kept) == ["masked", "not-masked"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"%7B%22name%22%3A%22Ada%22%7D", b"%7B%22name%22%3A%22***%22%7D"),
+        (
+            b"event_log=%7B%22name%22%3A%22A+%C3%A4%22%7D&x=1",
+            b"event_log=%7B%22name%22%3A%22********%22%7D&x=1",
+        ),
+        (b"a={%22name%22:%22Ada%22}&n%61me=Bo", b"a={%22name%22:%22***%22}&n%61me=**"),
+        (rb'{"n\u0061me":"Ada"}', rb'{"n\u0061me":"***"}'),
+        (rb'{" Name ":"Ada","na me":"Bo"}', rb'{" Name ":"***","na me":"**"}'),
+        (rb'{"data":"{\"name\":\"Ada\",\"x\":1}"}', rb'{"data":"{\"name\":\"***\",\"x\":1}"}'),
+        (rb'{"data":"{\"name\":\"A\\\"\u4eba\"}"}', rb'{"data":"{\"name\":\"***********\"}"}'),
+        (rb'{"data":"<a><name>\"Ada\"</name></a>"}', rb'{"data":"<a><name>*******</name></a>"}'),
+        (rb'{"log":"seen: \"name\":\"Ada\" at 7"}', rb'{"log":"seen: \"name\":\"***\" at 7"}'),
+        (b'{"log":"seen <p><name>Ada</name></p> at 7"}', b'{"log":"seen <p><name>***</name></p> at 7"}'),
+        (b'<a><d>{"name":"Ada"}</d><x>1</x></a>', b'<a><d>{"name":"***"}</d><x>1</x></a>'),
+        (
+            b"<a><d>{&quot;name&quot;:&quot;A&#228;&quot;}</d></a>",
+            b"<a><d>{&quot;name&quot;:&quot;*******&quot;}</d></a>",
+        ),
+        (b"<a><d>&lt;name&gt;Ada&lt;/name&gt;</d></a>", b"<a><d>&lt;name&gt;***&lt;/name&gt;</d></a>"),
+        (b'<a><d><![CDATA[{"name":"Ada"}]]></d></a>', b'<a><d><![CDATA[{"name":"***"}]]></d></a>'),
+        (b"<a><p name=\"Ada\" x='name'/></a>", b"<a><p name=\"***\" x='name'/></a>"),
+        (b'{"a":1}<a><name>Ada</name></a>{"name":"Bo"}', b'{"a":1}<a><name>***</name></a>{"name":"**"}'),
+        ('{"x":"人","name":"Ada"}'.encode("utf-16"), '{"x":"人","name":"***"}'.encode("utf-16")),
+        ('{"idNum":12,"name":"😀"}'.encode("utf-16-be"), '{"idNum":11,"name":"**"}'.encode("utf-16-be")),
+        (
+            "<a><name>人</name><x>人</x></a>".encode("gbk"),
+            b"<a><name>**</name><x>" + "人</x></a>".encode("gbk"),
+        ),
+        (b'{name:"Ada",x:1}', b'{name:"***",x:1}'),
+        (b'{"name" "Ada" "x" 1}', b'{"name" "***" "x" 1}'),
+        (b'{"a":{{"name":"Ada","x":1},{"name":"Bo"}]}', b'{"a":{{"name":"***","x":1},{"name":"**"}]}'),
+        (b'{"a":{{"born":{"y":"1985"],"x":"1"}', b'{"a":{{"born":{"y":"****"],"x":"1"}'),
+    ],
+)
+def test_what_is_wrapped_is_found_and_nothing_else_changes(text: bytes, expected: bytes) -> None:
+    done = mask(push(text, b""), ALL)
+
+    assert done.body == expected
+    assert names(done) == ["masked"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        '{"name":"Ada"}'.encode("utf-16"),
-        '{"name":"Ada"}'.encode("utf-16-be"),
-        b"eyJuYW1lIjoiQWRhIn0=",
-        b"%7B%22name%22%3A%22Ada%22%7D",
-        b"event_log=%7B%22name%22%3A%22Ada%22%7D&x=1",
-        b'{"n\\u0061me":"Ada"}',
-        b'{"data":"{\\"name\\":\\"Ada\\"}"}',
-        b"\x00\x01\x02 a template of a device's own",
+        b'{"eventType":"AccessControllerEvent","deviceName":"gate <name>",'
+        b'"AccessControllerEvent":{"serialNo":7}}',
+        b'{"deviceName":"gate <name> of 7","x":"<name/>","AccessControllerEvent":{"serialNo":7}}',
+        b'{"deviceName":"{name","x":"\\"name\\" is said","AccessControllerEvent":{"serialNo":7}}',
+        b"<a><deviceName><![CDATA[gate <name>]]></deviceName><serialNo>7</serialNo></a>",
+        b"<a><!-- <name> --><deviceName>gate</deviceName><serialNo>7</serialNo></a>",
+        b'<a><deviceName>gate "name":"</deviceName><serialNo>7</serialNo></a>',
+        b'<a><deviceName>gate {"name":</deviceName><serialNo>7</serialNo></a>',
+        b'<a/>{"deviceName":"gate <name>","serialNo":7}',
+        b'{"deviceName":"gate <name>"}<a><serialNo>7</serialNo></a>',
+        b"deviceName=gate+<name>&serialNo=7&x=%7B%22name%22",
     ],
 )
-def test_a_text_that_cannot_be_searched_is_kept_or_withheld_as_configured(text: bytes) -> None:
-    kept = mask(push(multipart(text, PICTURE), FORM), ALL)
-    withheld = mask(push(multipart(text, PICTURE), FORM), WITHHOLDING)
+def test_a_name_in_another_value_takes_nothing_with_it(text: bytes) -> None:
+    assert masked(text, content_type=b"") == text
 
-    assert kept.body == multipart(text, PICTURE)
-    assert names(kept) == ["masked", "not-masked"]
-    assert withheld.body == multipart(text, PICTURE).replace(text, b" " * len(text))
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"CIDEvent":{"code":1,"name":"Ada"}}', '{"CIDEvent":{"code":1,"name":"***"}}'),
+        ("<a><CIDEvent><name>Ada</name></CIDEvent></a>", "<a><CIDEvent><name>***</name></CIDEvent></a>"),
+        (
+            '{"AccessControllerEvent":{"QRCodeInfo":"Ada;7"}}',
+            '{"AccessControllerEvent":{"QRCodeInfo":"*****"}}',
+        ),
+    ],
+)
+def test_whoever_armed_the_panel_and_what_a_code_holds_are_personal(text: str, expected: str) -> None:
+    for word in ("names", "certificates"):
+        done = masked(text.encode(), Privacy(mask=(word,)), b"").decode()  # type: ignore[arg-type]
+        assert done == (text if word == "certificates" and "CID" in text else expected)
+
+
+def test_an_element_that_is_not_closed_ends_with_what_it_stands_in() -> None:
+    text = b"<a><p><name>Ada</p><serialNo>7</serialNo></a>"
+
+    assert masked(text, content_type=b"") == text.replace(b"Ada", b"***")
+
+
+def test_what_is_wrapped_too_often_is_withheld_and_the_rest_is_not() -> None:
+    inner = '{"name":"Ada"}'
+    for _ in range(6):
+        inner = json.dumps({"x": inner})
+    text = b'{"serialNo":7,"x":' + json.dumps(inner).encode() + b"}"
+
+    withheld, kept = mask(push(text), ALL), mask(push(text), KEEPING)
+
+    assert b"Ada" not in withheld.body
+    assert json.loads(withheld.body)["serialNo"] == 7
     assert names(withheld) == ["masked", "withheld"]
+    assert names(kept) == ["masked", "not-masked"]
 
 
-def test_what_can_be_found_in_a_text_that_is_kept_is_masked() -> None:
-    text = b'HTTP/1.1 200 OK\r\n\r\n{"name":"Ada"}'
+def test_what_costs_too_much_to_search_is_withheld() -> None:
+    text = b'{"a":' * 1_000 + b'"name":"Ada"'
+
+    assert mask(push(text), ALL).body == b" " * len(text)
+    assert mask(push(text), KEEPING).body == text
+
+
+def test_a_document_behind_other_text_is_masked_and_the_text_is_kept() -> None:
+    text = b'HTTP/1.1 200 OK\r\n\r\n{"name":"Ada","x":"<name>"}'
 
     assert masked(text) == text.replace(b"Ada", b"***")
+    assert masked(b"hik: " + text, content_type=b"") == b"hik: " + text.replace(b"Ada", b"***")
 
 
 def test_a_picture_that_does_not_look_like_one_is_no_text() -> None:
     body = multipart(b"\x00\x01 not a jpeg", content_type=b"image/jpeg")
 
-    assert mask(push(body, FORM), WITHHOLDING).body == body
+    assert mask(push(body, FORM), ALL).body == body
 
 
 @pytest.mark.parametrize("alert", [b"<a><name>Ada</name></a>\r\n", b'{"name":"Ada"}', b'{"name":"Ada'])
@@ -249,6 +350,12 @@ def test_parts_without_the_usual_head_are_masked_too() -> None:
 
 # -- any document at all -----------------------------------------------------------
 
+PLACES = frozenset(
+    [
+        *("extenddata", "region", "regions", "regionlist", "detectionregionentry"),
+        *("zone", "zones", "zonelist", "zoneevent"),
+    ]
+)
 PERSONAL = sorted(name for category in CATEGORIES.values() for name in category)
 KEYS = st.sampled_from([*PERSONAL, "modelData", "certificateNumber", "bornTime"]) | st.sampled_from(
     ["x", "channelName"]
@@ -267,7 +374,10 @@ def is_masked(value: Any) -> bool:
     if isinstance(value, list):
         return all(map(is_masked, value))
     return (
-        value is None or isinstance(value, bool) or set(value) <= {"*"} or set(value.lower()) <= set("1.e+-")
+        value is None
+        or isinstance(value, bool)
+        or set(str(value)) <= {"*"}
+        or set(str(value).lower()) <= set("1.e+-")
     )
 
 
@@ -315,6 +425,130 @@ def test_any_xml_stays_xml_and_all_that_is_personal_is_masked(
         )
 
 
+# -- any mix of them, broken or not: what is decoded is what was, but for what is personal --------
+
+
+def folded(name: str) -> str:
+    return "".join(name.lower().split()).removeprefix("@")
+
+
+def same_event(done: Any, before: Any, *, place: bool = False) -> bool:
+    if isinstance(before, dict):
+        if not isinstance(done, dict) or done.keys() != before.keys():
+            return False
+        for key, value in before.items():
+            name = folded(key)
+            if name in PERSONAL and not (place and name == "name"):
+                same = is_masked(done[key])
+            else:
+                same = same_event(done[key], value, place=place or name in PLACES)
+            if not same:
+                return False
+        return True
+    if isinstance(before, list):
+        return (
+            isinstance(done, list)
+            and len(done) == len(before)
+            and all(same_event(*pair, place=place) for pair in zip(done, before, strict=True))
+        )
+    if isinstance(before, str) and isinstance(done, str) and ('"' in before or "<" in before):
+        # A text may hold a document of its own, in which something was masked.
+        return done == before or "*" in done
+    return type(done) is type(before) and bool(done == before)
+
+
+def personal_texts(data: Any, *, personal: bool = False, place: bool = False) -> Iterator[str]:
+    """The texts that are long enough not to be somewhere else by accident."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            name = folded(key)
+            own = name in PERSONAL and not (place and name == "name")
+            yield from personal_texts(value, personal=personal or own, place=place or name in PLACES)
+    elif isinstance(data, list):
+        for item in data:
+            yield from personal_texts(item, personal=personal, place=place)
+    elif personal and isinstance(data, str) and re.fullmatch("Zq7[0-9]{2}x", data):
+        yield data
+
+
+SECRETS = st.integers(0, 99).map("Zq7{:02}x".format)
+# fmt: off
+WORDS = st.sampled_from(
+    ["gate", "gate <name>", '"name":', "{", "[x", "</name>", "a&b", "人脸", "1 < 2", "\\", "}"]
+)
+FIELD_NAMES = st.sampled_from(
+    ["name", "Name", "na me", "personName", "modelData", "bornTime", "certificateNumber", "QRCodeInfo",
+     "x", "deviceName", "zone", "Region", "serialNo", "CIDEvent", "eventType", "candidate"]
+)
+BREAKS = [
+    "", '"', "{", "}", "[", "]", ",", ":", "<", ">", "</a>", "&", " ", "\\", "<p><name>",
+    "\"name\":\"", "x", "\0",
+]
+# fmt: on
+LEAVES = SECRETS | WORDS | st.integers(-50, 50) | st.none() | st.booleans()
+FLAT = st.dictionaries(FIELD_NAMES, LEAVES, max_size=4)
+NESTED = st.dictionaries(FIELD_NAMES, LEAVES | FLAT | st.lists(FLAT | LEAVES, max_size=2), max_size=4)
+RECORDS = st.dictionaries(FIELD_NAMES, LEAVES | NESTED | st.lists(NESTED, max_size=2), min_size=1, max_size=4)
+
+
+def as_xml(data: Any) -> str:
+    if isinstance(data, dict):
+        pairs = [(re.sub(r"\s", "", key), value) for key, value in data.items()]
+        return "".join(f"<{key}>{as_xml(value)}</{key}>" for key, value in pairs)
+    if isinstance(data, list):
+        return "".join(f"<item>{as_xml(item)}</item>" for item in data)
+    return escape(str(data))
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> str:
+    data = draw(RECORDS)
+    how = draw(st.sampled_from(["json", "indented", "ascii", "xml", "prefixed", "cdata", "brace"]))
+    if how in ("xml", "prefixed", "cdata"):
+        inside = as_xml(data)
+        if how == "prefixed":
+            inside = re.sub(r"<(/?)(?=\w)", r"<\1ns1:", inside)
+        if how == "cdata":
+            inside = re.sub(r">([^<>&]+)</", r"><![CDATA[\1]]></", inside)
+        return f"<alert>{inside}</alert>"
+    text = json.dumps(data, indent=1 if how == "indented" else None, ensure_ascii=how == "ascii")
+    return text.replace("[{", "{{", 1) if how == "brace" else text
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> bytes:
+    text = draw(st.sampled_from(["", "\r\n"])).join(draw(st.lists(documents(), min_size=1, max_size=3)))
+    for _ in range(draw(st.integers(0, 2))):
+        at = draw(st.integers(0, len(text)))
+        text = text[:at] + draw(st.sampled_from(BREAKS)) + text[at + draw(st.integers(0, 2)) :]
+    if draw(st.integers(0, 5)) == 0:
+        text = text[: draw(st.integers(0, len(text)))]
+    if draw(st.integers(0, 4)) == 0:
+        return b"event_log=" + quote_plus(text).encode() + b"&name=Zq7form&n%61me=Zq7odd"
+    return text.encode(draw(st.sampled_from(["utf-8", "utf-8", "utf-16", "utf-16-be"])))
+
+
+@settings(max_examples=600, deadline=None)
+@given(bodies())
+def test_a_masked_body_decodes_to_the_same_event_and_holds_nothing_personal(body: bytes) -> None:
+    before = push(body, b"")
+    after = mask(before, ALL)
+    told, masked_told = ([event.data() for event in Decoder("w").decode(each, 1)] for each in (before, after))
+
+    if "withheld" not in names(after):
+        assert len(masked_told) == len(told)
+        pairs = zip(masked_told, told, strict=True)
+        # What was not understood is told as it came.
+        assert all(same_event(new, old) for new, old in pairs if not isinstance(old, str))
+    # It may stand elsewhere, too: as another's value, or where nobody can tell what it belongs to.
+    for text in {text for data in told for text in personal_texts(data)}:
+        assert occurrences(text, after) < occurrences(text, before)
+
+
+def occurrences(text: str, push: Push) -> int:
+    return push.body.replace(b"\0", b"").count(text.encode())
+
+
 FLOODS = [
     *(
         b'"name":',
@@ -346,10 +580,10 @@ FLOODS = [
 def test_four_megabytes_of_anything_are_masked_in_bounded_time(flood: bytes) -> None:
     body = flood * (4_000_000 // len(flood))
 
-    before = time.process_time()
+    before = time.thread_time()
     mask(push(b"{" + body), ALL)
     mask(push(body, FORM), ALL)
-    spent = time.process_time() - before
+    spent = time.thread_time() - before
 
     assert spent < 4  # in practice below 0.5 s; a quadratic step would take minutes
 
