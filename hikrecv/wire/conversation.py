@@ -19,7 +19,7 @@ from .closed import is_closed
 from .deadlines import CONTENT_WAIT
 from .exchange import Exchange, Fate
 from .http1 import Data, End, Foreign, Head, Message, Reader, Refusal
-from .intake import Busy
+from .intake import Busy, cost_of
 from .line import BODY_READ, FIRST_READ, Line
 from .watch import visible
 
@@ -197,9 +197,9 @@ class Conversation(Line):
     # -- a request ------------------------------------------------------------------
 
     def _head(self, head: Head) -> None:
-        size = head.length or 0
+        size, cost = head.length or 0, cost_of(head)
         try:
-            sender = self.factory.intake.admit(head, self.ip, size)
+            sender = self.factory.intake.admit(head, self.ip, size + cost)
         except Challenge as challenge:
             self._challenge(head, challenge)
         except Refused as refused:
@@ -210,11 +210,11 @@ class Conversation(Line):
         else:
             if sender is not self.sender:
                 self.factory.intake.budget.connections.know(self, sender)
-            self._begin(head, sender, "keep", size)
+            self._begin(head, sender, "keep", size, cost)
 
-    def _begin(self, head: Head, sender: Sender, fate: Fate, taken: int = 0) -> None:
+    def _begin(self, head: Head, sender: Sender, fate: Fate, taken: int = 0, cost: int = 0) -> None:
         share = self.factory.intake.budget.share(sender, self._room_found)
-        self._exchange = Exchange(head, sender, fate, share, taken)
+        self._exchange = Exchange(head, sender, fate, share, taken, cost)
         if head.expect_continue and fate != "answered" and not self._reader.buffered:
             self.write(CONTINUE)
 
@@ -313,7 +313,11 @@ class Conversation(Line):
         size = exchange.size if kept else 0
         if exchange.fate == "keep" and (not kept or size < exchange.taken):
             budget = self.factory.intake.budget
-            budget.give_back(exchange.sender, exchange.taken - size, pushes=0 if kept else 1)
+            back = exchange.taken - size
+            if kept:
+                budget.give_back(exchange.sender, back)
+            else:
+                budget.give_back(exchange.sender, back + exchange.cost, pushes=1)
             exchange.taken = size
 
     def _reply(self, exchange: Exchange, answer: Answer, keep_alive: bool) -> None:

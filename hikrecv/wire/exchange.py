@@ -25,6 +25,7 @@ class Exchange:
         "_due",
         "acknowledged",
         "chunks",
+        "cost",
         "fate",
         "head",
         "looked",
@@ -35,14 +36,17 @@ class Exchange:
         "taken",
     )
 
-    def __init__(self, head: Head, sender: Sender, fate: Fate, share: Share, taken: int = 0) -> None:
+    def __init__(
+        self, head: Head, sender: Sender, fate: Fate, share: Share, taken: int = 0, cost: int = 0
+    ) -> None:
         self.head, self.sender, self.fate, self.share = head, sender, fate, share
         self.chunks: list[bytes] = []
         self.size = self.looks = self._counted = 0
         self.looked = -1
         self.acknowledged = False
         self.taken = taken
-        """Bytes that were taken from its sender's hour."""
+        """Bytes of the body that were taken from its sender's hour, and beside them `cost`."""
+        self.cost = cost
         self._due = 0.0
 
     @property

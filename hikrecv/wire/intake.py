@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import chain
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, fail
@@ -30,6 +31,9 @@ UNREADABLE_A_MINUTE = 10
 NOT_PUSHED = ("GET", "HEAD", "OPTIONS")
 """Methods that, without a body and an event in the query, only ask whether we are there."""
 
+RECORD = 160
+"""Bytes that a push takes in the journal beside what its sender said, about."""
+
 _ENDS = (b"}", b"]", b">", b"--")
 
 
@@ -49,6 +53,12 @@ class Read(Asked, Protocol):
     def version(self) -> str:
         """``1.0`` or ``1.1``."""
         ...
+
+
+def cost_of(head: Asked) -> int:
+    """Bytes that a push without a body takes: with long headers strangers fill a disk, too."""
+    # Without a call of Python for each header.
+    return RECORD + len(head.target) + sum(map(len, chain.from_iterable(head.headers)))
 
 
 class Busy(Refused):
@@ -92,7 +102,7 @@ class Intake:
         """
         Judge a request by its *head*, and take what it announces from its sender's hour.
 
-        :param size: bytes of the body; 0 when they are not announced.
+        :param size: bytes that it will take: `cost_of` it, and what is announced of the body.
         :raises Challenge: it must log in.
         :raises Refused: 403, or 200 (to be thrown away).
         :raises Busy: there is no room, or its hour's quota is used up.
@@ -147,7 +157,7 @@ class Intake:
             if self._kept.take(ip) is None:
                 return False
             body = from_raw(raw[:RAW_MOST], self.admission.token)
-            self.take_quota(sender, ip, len(body))
+            self.take_quota(sender, ip, RECORD + len(body))
         except Refused:
             return False
         peer = Peer(ip, port, sender.trust)

@@ -21,7 +21,7 @@ from .addresses import peer_of
 from .admission import Admission, Challenge, Sender
 from .answers import BUSY
 from .budget import Budget
-from .intake import Busy, Complete, Intake, Receive, looks_complete
+from .intake import Busy, Complete, Intake, Receive, cost_of, looks_complete
 from .watch import SenderLog, Tally, Watch
 
 
@@ -100,7 +100,7 @@ class PushResource:
                 return self._say(request, OK)
             if len(body) > self.limits.body:
                 raise Refused(413, "its body is longer than limits.body")
-            self.intake.make_room(sender, ip, len(body))
+            self.intake.make_room(sender, ip, len(body) + cost_of(asked))
         except Refused as refused:
             return self._refuse(request, refused, ip)
         self._keep(request, asked, sender, Peer(ip, port, sender.trust, sender.login), body)
@@ -123,7 +123,7 @@ class PushResource:
         def kept(answer: Answer) -> None:
             share.release()
             if answer.status >= 400:
-                budget.give_back(sender, len(body), pushes=1)
+                budget.give_back(sender, len(body) + cost_of(asked), pushes=1)
             if late.active():
                 late.cancel()
                 tell(answer)
