@@ -197,7 +197,7 @@ def pause(where: Where, name: str) -> None:
 @click.argument("name")
 @where_options
 def resume(where: Where, name: str) -> None:
-    """Let NAME go on where it was; lifts a suspension too."""
+    """Let NAME go on where it was, and at once: also when it holds, is throttled, or waits to try again."""
     _pause(where.state(), name, False)
     click.echo(f"{name} goes on")
 

@@ -341,7 +341,12 @@ class Courier:
                 for event in events:
                     place = (seq, event.n)
                     behind = place > held.place and place not in taken
-                    if behind and await self._intake.may_go_ahead(seq, event):
+                    # Beside or before the held one something may be done already.
+                    if (
+                        behind
+                        and place not in self.order.beyond
+                        and await self._intake.may_go_ahead(seq, event)
+                    ):
                         return Item(seq, event.n, event)
             if not pushes:
                 break

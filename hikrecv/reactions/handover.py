@@ -430,20 +430,22 @@ class Handover:
 
     async def _unsettled(self, items: list[Item], trial: _Trial) -> list[Item]:
         """What of *items* did not come to its end before its turn."""
-        if len(items) > 1:
-            if any(item.place in self._ahead for item in items):
-                for item in items:
-                    await self.carry([item])
-                return []
-            return items
-        mine = self._ahead.pop(items[0].place, None)
-        if mine is None:
-            return items
-        if mine.end is not None:
-            self._ended(items[0], mine.end)
+        left = []
+        for item in items:
+            if (mine := self._ahead.get(item.place)) is None or mine.end is None:
+                left.append(item)
+            else:
+                del self._ahead[item.place]
+                self._ended(item, mine.end)
+        if len(left) == 1:
+            if (mine := self._ahead.pop(left[0].place, None)) is not None:
+                trial.attempts, trial.certain = max(trial.attempts, mine.attempts), mine.certain
+        elif any(item.place in self._ahead for item in left):
+            # What is known of one says nothing about the others.
+            for item in left:
+                await self.carry([item])
             return []
-        trial.attempts, trial.certain = max(trial.attempts, mine.attempts), mine.certain
-        return items
+        return left
 
     def _go_on(self) -> None:
         self.holding.over()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.logger import formatEvent, globalLogPublisher
 
 from hikrecv import Hold, hookimpl
@@ -264,6 +265,37 @@ def test_side_by_side_a_refused_name_stops_nobody(stage: Any, server: Server) ->
     assert sorted(server.seqs) == [2, 3, 4, 5, 6]
     assert [seq for seq, _ in dead(stage)] == [1]
     assert courier.status().position == 6
+
+
+def test_what_was_done_already_is_not_done_again_to_find_out(stage: Any) -> None:
+    begun: list[int] = []
+    first: Deferred[None] = Deferred()
+
+    class Slow:
+        def __init__(self, context: Any) -> None:
+            pass
+
+        @hookimpl
+        async def hikrecv_event(self, event: Event) -> None:
+            begun.append(event.seq)
+            if event.seq == 1:
+                await first
+                raise Hold("nobody is let in")
+
+    courier = stage.courier(stage.reaction(Slow, concurrency=2), cursor=0)
+    stage.publish(stage.event(1, device="gate"))
+    stage.publish(stage.event(2, device="yard"))
+    assert begun == [1, 2]
+    first.callback(None)
+    stage.publish(stage.event(3, device="yard"))
+
+    for _ in range(ALONE + 1):
+        stage.clock.advance(EVERY)
+
+    assert begun.count(2) == 1
+    assert begun.count(3) == 1
+    assert [seq for seq, _ in dead(stage)] == [1]
+    assert courier.status().position == 3
 
 
 def test_one_refused_name_does_not_take_its_batch_with_it(stage: Any, server: Server) -> None:
