@@ -88,6 +88,15 @@ class Monitor:
         watch = self._service.watch
         yield Sample("connections", "Open connections of devices", "gauge", {(): watch.open})
         yield Sample("in_flight_bytes", "Bytes of bodies being received", "gauge", {(): watch.held})
+        shares = self._service.listeners.budget.shares
+        for name, meaning, of in (
+            ("share_used_bytes", "What a class of senders has added to the journal lately", shares.total),
+            ("share_bytes", "What it may add in a day, or in keep", shares.most),
+        ):
+            sizes: dict[tuple[str, ...], float] = {
+                (cls.plural,): float(of(cls)) for cls in sorted(shares.bounds)
+            }
+            yield Sample(name, meaning, "gauge", sizes, ("senders",))
         counted = {
             tuple(name.split(" ", 1)) if " " in name else (name, ""): n for name, n in watch.counts.items()
         }

@@ -130,7 +130,13 @@ def _senders(parts: Parts) -> Iterator[str]:
                 "journal a day; add them to [devices] or to allow"
             )
     bound = bound_devices(config)
+    here = [name for ip, name in bound.addresses.items() if ip in ("127.0.0.1", "::1") and name]
     acts = bool(config.remote_check.reactions) or any(each.acts for each in parts.reactions.values())
+    for name in here if acts else ():
+        yield (
+            f"devices.{name}.address is this machine: a proxy that runs here, or any program, is taken "
+            "for it; name the proxy in proxies of [[listen]]"
+        )
     for name in config.devices if acts else ():
         if name not in bound.addresses.values() and name not in bound.logins:
             yield (

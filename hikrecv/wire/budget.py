@@ -69,8 +69,9 @@ class Budget:
             room.resize(size, self._limits.body)
 
     def share(self, sender: Sender, ready: Callable[[], None]) -> Share:
-        """Room for one body of *sender*."""
-        return Share(self.rooms[sender.standing], ready, "" if sender.free else sender.key)
+        """Room for one body of *sender*; the strangers of an IPv6 /64 are one, who has many addresses."""
+        key = "" if sender.free else sender.net or sender.key
+        return Share(self.rooms[sender.standing], ready, key)
 
     def take(self, sender: Sender, size: int, pushes: int = 1) -> tuple[str, int] | None:
         """

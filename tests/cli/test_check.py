@@ -159,6 +159,9 @@ def test_a_device_whose_name_anybody_may_take_is_remarked_where_something_acts(
 
     assert "remark: devices.yard has no address of its own" in said
     assert "devices.gate has no" not in said
+    assert "is this machine" not in said
+    config = config.replace("10.0.0.5", "127.0.0.1")
+    assert "devices.gate.address is this machine" in check(f'plugin_dirs = ["mine"]\n{config}')
 
 
 def test_everything_that_is_wrong_is_said_at_once(check: Callable[..., str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, suppress
 from functools import partial
+from urllib.request import urlopen
 
 import pytest
 from functional_harness import BIN, Device, until
@@ -32,7 +33,8 @@ def test_heads_first_and_bodies_later_keep_no_more_than_the_hour_gives(new_recei
 
 
 def test_strangers_push_no_event_of_a_known_device_out_of_the_journal(new_receiver) -> None:
-    receiver = new_receiver(f"{TABLES}[journal]\nmax = '20MB'\n").start()
+    metrics = "[metrics]\nlisten = 'tcp:0:interface=127.0.0.1'\n"
+    receiver = new_receiver(f"{TABLES}{metrics}[journal]\nmax = '20MB'\n").start()
     assert known(receiver, 10, large_every=2) == [200] * 10
 
     pushed_out(receiver, senders=60, size=500_000)
@@ -40,6 +42,10 @@ def test_strangers_push_no_event_of_a_known_device_out_of_the_journal(new_receiv
     assert known(receiver) == [200]
     assert strangers_kept(receiver) == 1_500_000  # and their heads
     assert nothing_is_gone(receiver) == ""
+    with urlopen(f"http://{receiver.tell('status')['metrics']}/metrics", timeout=10) as page:
+        figures = page.read().decode()
+    assert 'hikrecv_share_bytes{senders="strangers"} 2e+06' in figures
+    assert 'hikrecv_share_used_bytes{senders="strangers"} 1.50' in figures
 
 
 def test_what_strangers_have_added_is_counted_on_after_a_restart(new_receiver) -> None:

@@ -225,6 +225,14 @@ def test_large_bodies_that_do_not_end_do_not_keep_others_out(port):
     assert desk.budget.total.held == 0
 
 
+def test_an_ipv6_host_with_many_addresses_holds_what_one_sender_may(port):
+    desk = port(receive=lambda push: Deferred())
+    hosts = [desk.connect(f"2001:db8::{n:x}").send(post(8_000_000), 262_144) for n in range(1, 9)]
+
+    assert sum(host.reading for host in hosts) <= 5
+    assert desk.connect("2001:db8:1::1").send(post(8_000_000), 262_144).reading
+
+
 def test_strangers_fill_their_own_room_only(gate):
     desk = gate(receive=lambda push: Deferred())
     for n in range(300):
