@@ -140,6 +140,7 @@ class SteadyClock:
         if self._path is not None:
             saved = _Saved(self._boot, self._boottime(), self._wall(), self.now(), self._points)
             replace(self._store, self._path, msgspec.json.encode(saved))
+            self._store.let_go()
 
     def _read(self) -> _Saved | None:
         with suppress(OSError, msgspec.MsgspecError):

@@ -713,3 +713,52 @@ def test_an_event_of_a_recorders_camera_tells_the_recorder(bench: Any, make_even
     hikrecv_access.Plugin(context).hikrecv_event(event, context)
 
     assert bench.device.told == ["output 1 high"]
+
+
+# -- by which clock -----------------------------------------------------------------------
+
+
+def punches(receiver: Any, bench: Any, behind: timedelta, count: int, serial: int = 100) -> None:
+    """Somebody every three seconds, by a clock or in a history that is so far behind; the flag is omitted."""
+    for number in range(count):
+        receiver.push(minmoe.verified(WHO, now(bench) - behind, serial + number))
+        receiver.advance(3)
+
+
+def test_a_history_of_90_days_ago_at_the_pace_at_which_it_was_made_opens_no_door(
+    receiver: Any, bench: Any
+) -> None:
+    receiver.start({"door": {**EVERYBODY, "families": ["access"]}})
+    receiver.advance(30)
+
+    punches(receiver, bench, timedelta(days=90), 400)
+
+    assert bench.device.told == []
+
+
+def test_a_door_with_a_wrong_clock_opens_after_its_heartbeats(receiver: Any, bench: Any) -> None:
+    receiver.start({"door": {**EVERYBODY, "families": ["access"]}})
+    behind = timedelta(hours=2)
+    for _ in range(5):
+        receiver.push(minmoe.heartbeat(WHO, now(bench) - behind))
+        receiver.advance(30)
+
+    punches(receiver, bench, behind, 1)
+
+    assert bench.device.told == ["door 1 open"]
+
+
+def test_a_door_whose_clock_was_set_right_by_a_little_opens_again_within_five_minutes(
+    receiver: Any, bench: Any
+) -> None:
+    receiver.start({"door": {**EVERYBODY, "families": ["access"]}})
+    receiver.advance(30)
+    punches(receiver, bench, -timedelta(seconds=30), 20)
+    before = len(bench.device.told)
+
+    punches(receiver, bench, timedelta(), 100, serial=500)
+    then = len(bench.device.told)
+    punches(receiver, bench, timedelta(), 3, serial=900)
+
+    assert before == 20
+    assert len(bench.device.told) == then + 3
