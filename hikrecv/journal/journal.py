@@ -131,6 +131,7 @@ class Journal:
         self._on_broken = on_broken
         self._rounds: set[Deferred[Retained]] = set()
         self._last = recovered.last
+        self._looked = True
         self._queued = self._queued_bytes = 0
         self._gathered: list[Waiting] = []
         self._gathered_bytes = 0
@@ -347,8 +348,17 @@ class Journal:
 
     def look(self) -> None:
         """See that all files are there, and room for the ledger; to be called every second or so."""
-        if self._committer.broken is None and self._closed is None:
-            self._committer.put(self._scribe.look)
+        # One at a time: behind a disk that does not answer they would pile up.
+        if self._looked and self._committer.broken is None and self._closed is None:
+            self._looked = False
+            self._committer.put(self._look)
+
+    def _look(self) -> None:
+        """In the journal's thread."""
+        try:
+            self._scribe.look()
+        finally:
+            self._looked = True
 
     def held_bytes(self, seq: int) -> int:
         """How much a reaction holds back that still needs *seq* and what came after it."""

@@ -104,7 +104,8 @@ class _Recovery:
         )
 
     def _sweep(self) -> None:
-        for name in self._found.dead:
+        begun = [name for name in self._store.names(self._layout.journal) if name.endswith(".seg.new")]
+        for name in (*self._found.dead, *begun):
             self._store.unlink(self._layout.journal / name)
         for name in self._found.unreadable:
             self._store.rename(self._layout.journal / name, self._layout.quarantine / name)

@@ -75,6 +75,32 @@ def test_the_segment_that_is_written_on_is_written_anew_and_loses_nothing() -> N
     assert again.journal.report.damages == ()
 
 
+def test_a_segment_that_was_being_written_anew_when_the_process_died_leaves_no_file() -> None:
+    store, alarms = MemoryStore(), Alarms()
+    desk = filled(alarms.desk(store), 3)
+    begun = LAYOUT.segment(desk.journal.view().segments[-1].generation).with_suffix(".seg.new")
+    store.close(store.create(begun, SEGMENT))
+
+    again = alarms.desk(store.killed())
+
+    assert begun not in store.files
+    assert again.read() == desk.given
+
+
+def test_behind_a_disk_that_does_not_answer_looks_do_not_pile_up() -> None:
+    desk = Alarms().desk(MemoryStore())
+    looks: list[int] = []
+    desk.journal._scribe.look = lambda: looks.append(1)
+
+    for _ in range(100):
+        desk.journal.look()
+    desk.journal.commit()
+    desk.journal.look()
+    desk.journal.commit()
+
+    assert len(looks) == 2
+
+
 def test_another_file_in_its_place_is_noticed_too() -> None:
     store, alarms = MemoryStore(), Alarms()
     desk = filled(alarms.desk(store), 3)
