@@ -10,19 +10,22 @@ couriers and the answer all hang on the same `durable`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
 from .config import Privacy
 from .history import Interpreter
+from .isapi.budget import Budget
 from .isapi.event import Event
 from .isapi.multipart import USUAL_LIMITS, MultipartLimits
-from .isapi.privacy import mask
+from .isapi.privacy import masking
 from .journal.journal import Journal
 from .metrics import Metrics
 from .push import OK, Answer, Push
+from .slices import Later, Sliced
 from .wire.answers import remote_check
 
 Published = Callable[[int, tuple[Event, ...], int], None]
@@ -45,6 +48,7 @@ class Receiver:
 
     :param published: hear of every durable push, in journal order.
     :param decides: who is asked when a terminal waits for permission.
+    :param later: lets others have their turn while a push is masked; see `hikrecv.slices`.
     """
 
     def __init__(
@@ -58,10 +62,12 @@ class Receiver:
         decides: Decides | None = None,
         limits: MultipartLimits = USUAL_LIMITS,
         now: Callable[[], float] = time.monotonic,
+        later: Later | None = None,
     ) -> None:
         self.decides, self._limits = decides, limits
         self._journal, self._interpreter = journal, interpreter
         self._published, self._privacy, self._now = tuple(published), privacy, now
+        self._later = later
         self._observe = metrics.answer_seconds.observe
 
     def receive(self, push: Push) -> Deferred[Answer]:
@@ -71,8 +77,18 @@ class Receiver:
         Errs with a :class:`~hikrecv.errors.JournalError` when it could not be kept.
         """
         began = self._now()
-        if self._privacy.mask:
-            push = mask(push, self._privacy, self._limits)
+        if not self._privacy.mask:
+            return self._keep(push, began)
+        # Masked or not is decided before anything is written, and never again.
+        masked = Sliced(partial(self._masking, push), self._later).run()
+        if isinstance(masked, Deferred):
+            return masked.addCallback(self._keep, began)
+        return self._keep(masked, began)
+
+    def _masking(self, push: Push, clock: Callable[[], float]) -> Generator[None, None, Push]:
+        return masking(push, self._privacy, self._limits, Budget(clock=clock))
+
+    def _keep(self, push: Push, began: float) -> Deferred[Answer]:
         kept = self._journal.append(push)
         events = self._interpreter.decode(push, kept.seq)
         # The one Deferred of a push: what is said to the device comes through it.

@@ -197,6 +197,7 @@ class ReceiverService(Service):
             metrics=self.metrics,
             decides=self._decides(parts),
             limits=self._multipart,
+            later=partial(self.reactor.callLater, 0),
         )
         # Where new reactions begin is on disk before anybody can be answered 200; the ports are read later.
         begins = storage.hold(parts.reactions)

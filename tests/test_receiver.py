@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,34 @@ def test_what_privacy_masks_is_masked_on_disk(tmp_path: Path) -> None:
     assert b"Yunus" not in kept.body
     assert len(kept.body) == len(vendor_note().body)
     assert "masked" in desk.published[0][1][0].anomalies
+
+
+def test_while_a_long_push_is_masked_others_have_their_turn(tmp_path: Path) -> None:
+    desk, waiting = Desk(tmp_path, Privacy(mask=("names",))), deque[Callable[[], object]]()
+    desk.receiver = Receiver(
+        desk.journal,
+        Interpreter(Decoder(desk.journal.word)),
+        [lambda *told: desk.published.append(told)],
+        privacy=Privacy(mask=("names",)),
+        metrics=Metrics(),
+        later=lambda call, *arguments: waiting.append(partial(call, *arguments)),
+    )
+    body = b"[" + b'{"name":"Ada"},' * 20_000 + b"{}]"
+    long = Message(label="long", body=body, content_type="application/json")
+
+    desk.receive(long)
+    assert waiting
+    desk.receive(vendor_note())
+    while waiting:
+        waiting.popleft()()
+    desk.journal.commit()
+
+    assert [len(desk.journal.read(seq).push.body) for seq in (1, 2)] == [
+        len(vendor_note().body),
+        len(long.body),
+    ]
+    assert b"Ada" not in desk.journal.read(2).push.body
+    assert desk.answers == [OK, OK]
 
 
 class Says:
