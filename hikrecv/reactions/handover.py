@@ -157,8 +157,15 @@ class Handover:
         """Return when each of *items* has come to its end."""
         trial = _Trial()
         while True:
-            if self._ahead and not (items := await self._unsettled(items, trial)):
-                return
+            if self._ahead:
+                items = self._unsettled(items, trial)
+                if not self.holding.reason and len(items) > 1 and self._any_ahead(items):
+                    # What is known of one says nothing about the others.
+                    for item in items:
+                        await self.carry([item])
+                    return
+                if not items:
+                    return
             if not self._pace.free():
                 await self._pace.allowed()
             if self.holding.reason:
@@ -347,7 +354,7 @@ class Handover:
         await self.holding.probing.acquire()
         try:
             while self.holding.reason:
-                if self._ahead and not (items := await self._unsettled(items, trial)):
+                if self._ahead and not (items := self._unsettled(items, trial)):
                     return items, None
                 if not (items := await self._until_due(items, trial)):
                     return items, None
@@ -423,12 +430,12 @@ class Handover:
             mine.end = True
         else:
             mine.failed(outcome)
-            if isinstance(outcome, Refused):
-                await self.bury(item, outcome.reason, mine.attempts)
+            if reason := self._last_word(outcome, mine):
+                await self.bury(item, reason, mine.attempts)
                 mine.end = False
         return isinstance(outcome, Done)
 
-    async def _unsettled(self, items: list[Item], trial: _Trial) -> list[Item]:
+    def _unsettled(self, items: list[Item], trial: _Trial) -> list[Item]:
         """What of *items* did not come to its end before its turn."""
         left = []
         for item in items:
@@ -437,15 +444,12 @@ class Handover:
             else:
                 del self._ahead[item.place]
                 self._ended(item, mine.end)
-        if len(left) == 1:
-            if (mine := self._ahead.pop(left[0].place, None)) is not None:
-                trial.attempts, trial.certain = max(trial.attempts, mine.attempts), mine.certain
-        elif any(item.place in self._ahead for item in left):
-            # What is known of one says nothing about the others.
-            for item in left:
-                await self.carry([item])
-            return []
+        if len(left) == 1 and (mine := self._ahead.pop(left[0].place, None)) is not None:
+            trial.attempts, trial.certain = max(trial.attempts, mine.attempts), mine.certain
         return left
+
+    def _any_ahead(self, items: Sequence[Item]) -> bool:
+        return any(item.place in self._ahead for item in items)
 
     def _go_on(self) -> None:
         self.holding.over()

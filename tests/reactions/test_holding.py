@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.logger import formatEvent, globalLogPublisher
 
@@ -410,3 +412,53 @@ def test_a_reaction_that_holds_can_be_stopped_and_goes_on_where_it_was(stage: An
     stage.clock.advance(1)
 
     assert sorted(server.seqs) == [1, 2]
+
+
+def test_at_most_once_what_was_perhaps_done_before_its_turn_is_not_repeated(stage: Any) -> None:
+    begun: list[list[int]] = []
+
+    class Once:
+        delivery = "at-most-once"
+
+        def __init__(self, context: Any) -> None:
+            pass
+
+        @hookimpl
+        async def hikrecv_events(self, events: tuple[Event, ...]) -> None:
+            begun.append([event.seq for event in events])
+            if begun[-1] == [2]:
+                raise ValueError("perhaps")
+            raise Hold("nobody is let in")
+
+    table = {"batch": {"most": 3, "wait": "1s"}, "max_age": "1d"}
+    stage.courier(stage.reaction(Once, **table), cursor=0)
+    stage.publish_many(3)
+    for _ in range(12):
+        stage.clock.advance(EVERY)
+
+    after = begun[begun.index([2]) + 1 :]
+    assert after
+    assert not any(2 in call for call in after)
+    assert [(seq, reason.startswith("perhaps done")) for seq, reason in dead(stage)] == [(2, True)]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sets(st.integers(1, 7)), st.sampled_from([1, 3]), st.booleans())
+def test_whoever_is_refused_all_others_are_done_once(
+    new_stage: Callable[[], Any], refused: set[int], concurrency: int, together: bool
+) -> None:
+    stage, server = new_stage(), Server()
+    server.refused = {(seq, 0) for seq in refused}
+    table: dict[str, Any] = {"batch": {"most": 3, "wait": "1s"}} if together else {"concurrency": concurrency}
+    courier = stage.courier(stage.reaction(server.plugin(together=together), **table), cursor=0)
+
+    # Each that is refused takes another that is done to tell.
+    for seq in range(1, 16):
+        stage.publish(stage.event(seq, device=("gate", "yard", "door")[seq % 3]))
+    for _ in range(10 * (len(refused) + 1)):
+        stage.clock.advance(EVERY)
+        stage.clock.advance(1)
+
+    assert sorted(server.seqs) == sorted({*range(1, 16)} - refused)
+    assert {seq for seq, _ in dead(stage)} == refused
+    assert courier.status().position == 15
