@@ -74,3 +74,35 @@ def test_a_box_is_inside_the_picture_or_none(sides: list[object]) -> None:
         return
 
     assert found is None or all(0 <= side <= 1 for side in (found.x, found.y, found.width, found.height))
+
+
+@pytest.mark.parametrize(
+    ("sides", "found"),
+    [
+        ((-0.05, 0.5, 0.5, 0.2), Box(x=0.0, y=0.5, width=0.5, height=0.2)),
+        ((0.5, 0.5, 1.05, 0.2), Box(x=0.5, y=0.5, width=1.0, height=0.2)),
+        ((-50, 500, 500, 200), Box(x=0.0, y=0.5, width=0.5, height=0.2)),
+        ((-40.5, 500, 500, 200), Box(x=0.0, y=0.5, width=0.5, height=0.2)),
+        ((500, 500, 1050, 200), Box(x=0.5, y=0.5, width=1.0, height=0.2)),
+        ((999, 500, 1000, 200), Box(x=0.999, y=0.5, width=1.0, height=0.2)),
+        ((0.5, 0.5, 1.5, 0.5), Box(x=0.0005, y=0.0005, width=0.0015, height=0.0005)),
+    ],
+)
+def test_a_twentieth_over_the_edge_is_put_back(sides: tuple[float, ...], found: Box) -> None:
+    assert box(rect(*sides)) == found
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [(-0.051, 0.5, 0.5, 0.2), (-51, 500, 500, 200), (500, 500, 1051, 200), (-2, 0.5, 0.5, 0.2)],
+)
+def test_more_than_a_twentieth_over_the_edge_is_in_no_scale(sides: tuple[float, ...]) -> None:
+    with pytest.raises(OutOfPicture):
+        box(rect(*sides))
+
+
+def test_in_a_field_of_fractions_only_whole_numbers_are_thousandths() -> None:
+    assert box(rect(430, 275, 106, 65), "unit") == Box(x=0.43, y=0.275, width=0.106, height=0.065)
+    for wide in (1.051, 1.06, 1.5, 430.5):
+        with pytest.raises(OutOfPicture):
+            box(rect(0.5, 0.5, wide, 0.5), "unit")

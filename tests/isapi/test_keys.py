@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -113,3 +114,113 @@ def test_odd_values_do_not_keep_an_event_from_its_key(odd: str, event_of: EventO
     body = f'{{"eventType":"VMD","dateTime":"2026-05-04T07:08:09Z","x":{odd}}}'.encode()
 
     assert event_of(body).key == event_of(body).key
+
+
+def alert(**fields: object) -> bytes:
+    return json.dumps({"eventType": "VMD", "dateTime": "2026-05-04T07:08:09Z"} | fields).encode()
+
+
+def access(**fields: object) -> bytes:
+    said = {"majorEventType": 5, "subEventType": 75, "serialNo": 7} | fields
+    top = {name: said.pop(name) for name in ("dateTime", "ipAddress", "deviceName") if name in said}
+    when = {"dateTime": "2026-05-04T07:08:09Z"} | top
+    return json.dumps({"eventType": "AccessControllerEvent", **when, "AccessControllerEvent": said}).encode()
+
+
+@pytest.mark.parametrize("name", ["uuid", "uid", "UUID"])
+def test_a_name_of_eight_letters_is_one_and_of_seven_is_none(name: str, event_of: EventOf) -> None:
+    long, short = ([event_of(alert(**{name: own, "x": n})).key for n in (1, 2)] for own in ("a" * 8, "a" * 7))
+
+    assert long[0] == long[1]
+    assert short[0] != short[1]
+
+
+def test_a_uuid_counts_before_a_uid_and_both_only_for_their_type(event_of: EventOf) -> None:
+    one = event_of(alert(uuid="u" * 8, uid="x" * 8)).key
+
+    assert event_of(alert(uuid="u" * 8, uid="y" * 8)).key == one
+    assert event_of(alert(uuid="v" * 8, uid="x" * 8)).key != one
+    assert event_of(alert(uuid="u" * 8, eventType="videoloss")).key != one
+
+
+def test_all_results_name_an_event_and_in_their_order(event_of: EventOf) -> None:
+    def key(*uids: str) -> str:
+        results = [{"uid": uid * 8, "targetAttrs": {}, "faces": []} for uid in uids]
+        return event_of(alert(eventType="alarmResult", alarmResult=results)).key
+
+    assert len({key("a", "b"), key("a", "c"), key("b", "a"), key("a")}) == 4
+
+
+@pytest.mark.parametrize(
+    ("flag", "old"),
+    [("isDataRetransmission", True), ("currentEvent", False), ("alarmDataType", 1)],
+)
+def test_what_says_how_fresh_it_is_has_no_part_in_the_key_wherever_it_stands(
+    flag: str, old: object, event_of: EventOf
+) -> None:
+    new = 0 if old == 1 and type(old) is int else not old
+    for first, second in (
+        (alert(**{flag: new}), alert(**{flag: old})),
+        (alert(part={flag: new, "x": 1}), alert(part={flag: old, "x": 1})),
+    ):
+        live, resent = event_of(first), event_of(second)
+        assert (live.freshness, resent.freshness) == ("live", "resent")
+        assert live.key == resent.key
+
+
+@pytest.mark.parametrize("name", ["portNo", "protocol", "protocolType"])
+def test_how_it_was_sent_is_not_what_happened(name: str, event_of: EventOf) -> None:
+    assert event_of(alert(**{name: "1"})).key == event_of(alert(**{name: "2"})).key
+    assert event_of(alert(channelID="1")).key != event_of(alert(channelID="2")).key
+
+
+def test_events_that_last_are_told_apart_by_their_type_and_not_by_their_company(event_of: EventOf) -> None:
+    def lasting(*names: str) -> bytes:
+        return alert(eventType="duration", DurationList=[{"relationEvent": name} for name in names])
+
+    decoder = Decoder("w")
+    alone = event_of(lasting("VMD"), decoder)
+    again = event_of(lasting("VMD", "VMD"), decoder)
+
+    assert alone.key == again.key
+    assert event_of(lasting("videoloss")).key != alone.key
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"serialNo": 8},
+        {"majorEventType": 3},
+        {"subEventType": 76},
+        {"dateTime": "2026-05-04T07:08:10Z"},
+        {"ipAddress": "10.0.0.9"},
+        {"deviceName": "other"},
+    ],
+)
+def test_everything_that_names_an_access_event_tells_it_apart(
+    other: dict[str, object], event_of: EventOf
+) -> None:
+    assert event_of(access(**other)).key != event_of(access()).key
+    assert event_of(access(cardNo="1")).key == event_of(access(cardNo="2")).key
+
+
+def test_a_serial_number_without_a_time_names_nothing(event_of: EventOf) -> None:
+    untimed = access(dateTime="")
+
+    assert event_of(untimed, received=10**18).key != event_of(untimed, received=10**18 + 1).key
+    assert event_of(access(), received=10**18).key == event_of(access(), received=10**18 + 1).key
+
+
+def test_the_order_of_fields_does_not_matter_not_even_of_odd_ones(event_of: EventOf) -> None:
+    for odd in ("", '"\\ud800"', "1e5"):
+        head = '{"eventType":"VMD","dateTime":"2026-05-04T07:08:09Z",'
+        one, two = f'{head}"a":1,"b":{odd or 2}}}', f'{head}"b":{odd or 2},"a":1}}'
+        assert event_of(one.encode()).key == event_of(two.encode()).key
+
+
+def test_fields_do_not_run_into_one_another(event_of: EventOf) -> None:
+    assert event_of(access(ipAddress="10.0.0.1", deviceName="x")).key.startswith("ip:10.20.0.99@10.20.0.99#")
+    assert (
+        event_of(access(majorEventType=1, subEventType=11)).key
+        != event_of(access(majorEventType=11, subEventType=1)).key
+    )
