@@ -6,11 +6,16 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import settings
 
 from hikrecv.config import DeviceTable, convert
 from hikrecv.testing.bench import Bench
 from hikrecv.testing.door import DigestDevice
 from hikrecv.testing.server import Answered, Asked
+
+# How long an example takes says something of the machine, which may be busy, and nothing of the code.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 
 class Yard(DigestDevice):

@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+TURNS = 20
+"""Of the loop, at the end: more than a connection needs to go through TLS down to its socket."""
 USER, PASSWORD = "gate", "Mail-1234 ö"
 
 
@@ -72,12 +74,17 @@ class Post:
         self.thread = Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
 
-        talks: list[SMTP] = []
-        self.talks = talks
+        # Of a connection that changes to TLS both: the one below is closed only by its own.
+        transports: list[asyncio.BaseTransport] = []
+        self.transports = transports
+
+        class Talk(SMTP):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                transports.append(transport)
+                super().connection_made(transport)
 
         def talk() -> SMTP:
-            talks.append(SMTP(mailbox, loop=self.loop, hostname="mail.example", **options))
-            return talks[-1]
+            return Talk(mailbox, loop=self.loop, hostname="mail.example", **options)
 
         opening = self.loop.create_server(talk, "127.0.0.1", 0, ssl=tls)
         self.server = asyncio.run_coroutine_threadsafe(opening, self.loop).result(10)
@@ -86,14 +93,16 @@ class Post:
     def close(self) -> None:
         async def end() -> None:
             self.server.close()
-            for talk in self.talks:
-                if talk.transport is not None:
-                    talk.transport.abort()
             rest = asyncio.all_tasks() - {asyncio.current_task()}
             for task in rest:
                 task.cancel()
             await asyncio.gather(*rest, return_exceptions=True)
+            for transport in self.transports:
+                transport.abort()
             await self.server.wait_closed()
+            # What was cancelled or aborted closes its socket in one of the next turns of the loop.
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
 
         if self.loop.is_closed():
             return

@@ -1,0 +1,9 @@
+"""What holds for every test here."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+# How long an example takes says something of the machine, which may be busy, and nothing of the code.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
