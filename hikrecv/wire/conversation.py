@@ -113,7 +113,13 @@ class Conversation(Line):
         if self.lost:
             return  # it was never let in
         self.lost = True
-        self.factory.left(self)
+        try:
+            self._lost(reason)
+        finally:
+            # Last of all: when it was the last connection, what is told here closes the journal.
+            self.factory.left(self)
+
+    def _lost(self, reason: Failure) -> None:
         if isinstance(reason.value, ConnectionDone):
             if self.state == "close":
                 self._name_surplus()

@@ -21,6 +21,7 @@ REFUSED = {"broken-chunks", "odd-trailers", "padded-chunk-size", "odd-chunk-exte
 """Oddities behind which nothing more is read."""
 _HEAD_END = re.compile(rb"\n\r?\n")
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*")
+_NO_CHUNKS = re.compile(rb"0+[ \t]*(;[^\n]*)?\r?\n([^\r\n]+\r?\n)*(\r?\n|[^\r\n]*\r?\Z)")
 _SIZE = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(;[^\n]*?)?\r?\n")
 _LINE_END = re.compile(rb"\r?\n")
 _FRAMING_MOST = 1_100
@@ -145,6 +146,7 @@ class _Walk:
         if head is None:
             return False
         lines, end = head
+        sure = None
         method = lines[0].split(b" ")[0].strip().upper()
         if method.decode("latin-1") not in ASKING:
             return False
@@ -152,15 +154,15 @@ class _Walk:
             return False
         fields = {name.lower(): value for name, value in _fields(lines)}
         if b"chunked" in fields.get(b"transfer-encoding", b"").lower():
-            found = re.compile(rb"0+[ \t]*(;[^\n]*)?\r?\n([^\r\n]+\r?\n)*(\r?\n|\Z)").match(self.data, end)
+            found = _NO_CHUNKS.match(self.data, end)
             if found is None:
                 return False
-            end = found.end()
+            sure, end = end, found.end()
         elif fields.get(b"content-length", b"0").strip(b"0, \t"):
             return False
         self.at = end
         if answered:
-            self.sure = end
+            self.sure = end if sure is None else sure
         return True
 
     def _is_of(self, push: Push, lines: list[bytes]) -> bool:
@@ -265,11 +267,16 @@ class _Walk:
                     self.at = len(self.data)
                 return
             line, self.at = self.data[self.at : end].removesuffix(b"\r"), end + 1
-            if "no-final-line" not in odd:  # else it came behind the answer, perhaps, and was named
+            if (
+                "trailers" in odd and "no-final-line" not in odd
+            ):  # else it came behind the answer, perhaps, and was named
                 self.sure = self.at
             if not line:
                 return
-            _demand("trailers" in odd, "a trailer is nowhere", self)
+            if "trailers" not in odd:
+                _demand("odd-trailers" in odd, "a trailer is nowhere", self)
+                self.at = len(self.data)  # they are too long, and end the connection
+                return
 
 
 def _unfolded(lines: list[bytes]) -> list[bytes]:

@@ -103,7 +103,7 @@ class Desk:
         """Stop; gives what is on the disk, by address."""
         globalLogPublisher.removeObserver(self._note)
         await self.listeners.stopService()
-        self._journal.close()
+        await self._journal.close()
         kept = defaultdict(list)
         reader = JournalReader(self.folder)
         for entry in reader.entries(reader.first):

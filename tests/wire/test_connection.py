@@ -522,6 +522,18 @@ def test_a_whole_document_before_a_broken_chunk_is_kept_and_told_400(port):
     assert [push.body for push in desk.pushes] == [b"{}"]
 
 
+def test_what_the_last_connection_brought_is_kept_before_it_counts_as_gone(port):
+    desk = port()
+    device = desk.connect().send(post(b"{", length=9))
+    kept = []
+    desk.factory.drain(5).addCallback(lambda _: kept.extend(desk.pushes))  # the journal is closed then
+
+    device.lose()
+
+    assert [push.body for push in kept] == [b"{"]
+    assert desk.budget.connections.open == 0
+
+
 def test_a_slow_journal_is_a_503_and_its_late_result_changes_nothing(port):
     kept: Deferred[Answer] = Deferred()
     desk = port(receive=lambda push: kept)
