@@ -8,7 +8,7 @@ import pytest
 from hikrecv.config import DeviceTable, Zone
 from hikrecv.isapi.decode import Decoder
 from hikrecv.isapi.event import Event
-from hikrecv.isapi.identity import REMEMBERED, mac_of
+from hikrecv.isapi.identity import REMEMBERED, Claim, Known, claim_of, mac_of
 
 EventOf = Callable[..., Event]
 MAC = "44:a6:42:10:20:30"
@@ -159,3 +159,51 @@ def test_a_channel_that_is_no_word_is_no_channel(event_of: EventOf) -> None:
 
     assert event.channel is not None
     assert event.channel.id == "1"
+
+
+def claimed(**doc: str) -> Claim:
+    return claim_of(dict(doc))
+
+
+def test_a_table_without_address_believes_the_body_but_its_key_is_bound_to_the_peer() -> None:
+    known = Known({"gate": DeviceTable(mac="a4:d5:c2:00:00:61")})
+    one, two = (
+        known.identity(claimed(macaddress="a4:d5:c2:00:00:61"), peer, None, None)
+        for peer in ("10.0.0.1", "10.0.0.2")
+    )
+
+    assert one.device.id == two.device.id == "gate"
+    assert (one.scope, two.scope) == ("gate@10.0.0.1", "gate@10.0.0.2")
+
+
+def test_a_serial_that_contradicts_the_table_never_matches() -> None:
+    known = Known({"gate": DeviceTable(address="10.0.0.1", serial="DS-1")})
+
+    assert known.find(None, "DS-1", "10.0.0.1") == known.find(None, None, "10.0.0.1") == "gate"
+    assert known.find(None, "DS-2", "10.0.0.1") is None
+
+
+def test_a_label_of_the_operator_is_no_serial_and_of_a_uuid_the_last_word_is() -> None:
+    assert claimed(deviceid="12345").serial is None
+    assert claimed(deviceid="123456").serial == "123456"
+    assert claimed(deviceuuid="DS-K1T344 K12345").serial == "K12345"
+
+
+@pytest.mark.parametrize(
+    ("doc", "channel", "digital"),
+    [
+        ({"channelid": "2", "dynchannelid": "0"}, "2", False),
+        ({"dynchannelid": "0"}, "0", True),
+        ({"channelid": "1", "dynchannelid": "1"}, "1", False),
+        ({"channelid": "1", "dynchannelid": "1", "protocoltype": "HTTP"}, "1", True),
+        ({"channelid": "2", "dynchannelid": "2"}, "2", True),
+        ({"channelid": "2", "dynchannelid": "1"}, "1", True),
+        ({"dynchannelid": "1"}, "1", True),
+    ],
+)
+def test_which_channel_it_is_and_whether_a_recorder_says_so(
+    doc: dict[str, str], channel: str, digital: bool
+) -> None:
+    claim = claimed(**doc)
+
+    assert (claim.channel, claim.digital) == (channel, digital)
