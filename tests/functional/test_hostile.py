@@ -7,10 +7,10 @@ from functools import partial
 from urllib.request import urlopen
 
 import pytest
-from functional_harness import BIN, Device, until
+from functional_harness import BIN, Device
 
 from tests.hostile.attacks import heads_first, nothing_is_gone, pushed_out, strangers_kept
-from tests.hostile.senders import KNOWN, TABLES, connect, hear, push, request, say, stranger, together
+from tests.hostile.senders import KNOWN, TABLES, connect, push, request, say, stranger, together
 
 pytestmark = pytest.mark.functional
 
@@ -129,51 +129,3 @@ def test_without_open_files_little_is_said_and_known_devices_are_answered(new_re
     assert "EMFILE" not in receiver.log
     assert lines < 40
     assert busy < 20
-
-
-def test_when_something_else_takes_all_files_the_port_waits_and_says_so_once(new_receiver) -> None:
-    receiver = new_receiver(f'{TABLES}[reactions.a]\nplugin = "greedy"\n', plugins={"greedy": GREEDY})
-    receiver.start("/bin/sh", "-c", f'ulimit -n 80; exec "{BIN}/hikrecv" run --config "{receiver.config}"')
-    port = receiver.port
-    folder = receiver.state.plugins / "a"
-    with connect(port, stranger(1)) as line:
-        # A connection that was there before goes on, and sets the plugin off.
-        say(line, request(b'{"eventType":"VMD","ipAddress":"10.0.0.1"}', b"application/json"))
-        assert hear(line) == 200
-        until(lambda: (folder / "greedy").exists(), "the plugin has all files")
-        with ExitStack() as stack:
-            for n in range(30):
-                with suppress(OSError):
-                    stack.enter_context(connect(port, stranger(n)))
-            receiver.wait_for_log("no open files left")
-            until(lambda: (folder / "gave-back").exists(), "the plugin has given them back", 30)
-
-    assert known(receiver) == [200]
-    assert receiver.log.count("no open files left") == 1
-    assert receiver.log.count("EMFILE") <= 2
-    assert receiver.busy < 20
-
-
-GREEDY = """
-import os, time
-from hikrecv import hookimpl
-
-HIKRECV_API = 1
-
-@hookimpl
-def hikrecv_event(event, context):
-    folder = context.state_dir
-    taken = []
-    try:
-        while True:
-            taken.append(os.open("/dev/null", os.O_RDONLY))
-    except OSError:
-        pass
-    os.close(taken.pop())
-    os.close(os.open(folder / "greedy", os.O_CREAT | os.O_WRONLY))
-    taken.append(os.open("/dev/null", os.O_RDONLY))
-    time.sleep(4)
-    for each in taken:
-        os.close(each)
-    (folder / "gave-back").write_text("")
-"""

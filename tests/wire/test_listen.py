@@ -22,6 +22,7 @@ from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactor, MemoryReactorClock
 from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
 
 from hikrecv.config import Limits, parse
 from hikrecv.errors import ConfigError, ListenError
@@ -29,8 +30,8 @@ from hikrecv.push import OK, Push
 from hikrecv.wire.admission import Admission
 from hikrecv.wire.budget import Budget
 from hikrecv.wire.connection import PushFactory
-from hikrecv.wire.listen import Listener, Listeners, from_config, raise_file_limit
-from hikrecv.wire.watch import Tally
+from hikrecv.wire.listen import Exhaustion, Listener, Listeners, from_config, raise_file_limit
+from hikrecv.wire.watch import SenderLog, Tally
 
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
 
@@ -442,3 +443,33 @@ async def test_ipv6_is_listened_to(factory, pushes):
 
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert [push.peer.ip for push in pushes] == ["::1"]
+
+
+class Waiting:
+    """A port, as far as it is asked to wait."""
+
+    connected = True
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def stopReading(self) -> None:
+        self.said.append("stop")
+
+    def startReading(self) -> None:
+        self.said.append("start")
+
+
+def test_without_open_files_a_port_waits_a_second_and_says_so_once_a_minute(logged):
+    clock, port = Clock(), Waiting()
+    port_log = Logger("x", observer=Exhaustion(port, clock, SenderLog(clock.seconds)))
+
+    for _ in range(5):
+        for _ in range(100):
+            port_log.info("EMFILE encountered; releasing reserved file descriptor.")
+        clock.advance(1)
+    port_log.info("Could not accept new connection ({acceptError})", acceptError="ECONNABORTED")
+
+    assert port.said == ["stop", "start"] * 5
+    assert len(logged) == 1
+    assert "no open files left" in logged[0]
