@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 from contextlib import closing
+from datetime import datetime
 
 import msgspec
 import pytest
@@ -59,8 +60,9 @@ plugin = "access"
 unknown = "allow"
 max_age = "1m"
 """
-PLATE = b"""<EventNotificationAlert><eventType>ANPR</eventType><eventState>active</eventState>
-<ANPR><licensePlate>B AB 1234</licensePlate></ANPR></EventNotificationAlert>"""
+# With a time of its own: what does not say when it happened opens no door.
+PLATE = """<EventNotificationAlert><dateTime>{now}</dateTime><eventType>ANPR</eventType>
+<eventState>active</eventState><ANPR><licensePlate>B AB 1234</licensePlate></ANPR></EventNotificationAlert>"""
 
 
 def test_secrets_are_in_no_log_and_no_answer(new_receiver) -> None:
@@ -70,9 +72,10 @@ def test_secrets_are_in_no_log_and_no_answer(new_receiver) -> None:
     checked = run([str(BIN / "hikrecv"), "check", str(receiver.config)])
     receiver.start()
 
+    plate = PLATE.format(now=datetime.now().astimezone().isoformat(timespec="seconds")).encode()
     for path, status in ((f"/{SECRET}", 200), (f"/{SECRET}-nearly", 403)):
         with closing(http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=20)) as line:
-            line.request("POST", path, PLATE, {"Content-Type": "application/xml"})
+            line.request("POST", path, plate, {"Content-Type": "application/xml"})
             assert line.getresponse().status == status
     until(lambda: all(row.get("last_error") for row in receiver.tell("reactions")), "each has failed")
     told = msgspec.json.encode([receiver.tell("reactions"), receiver.tell("turned_away")]).decode()
