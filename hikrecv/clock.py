@@ -9,9 +9,10 @@ import msgspec
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from .config import DeviceTable
+from .config import Config, DeviceTable
 from .journal.ledger import Ledger
 from .journal.steady import SteadyClock
+from .senders import bound_devices
 from .sightings.clocks import Trusted, TrustedClocks
 
 LOOK = 0.5
@@ -25,9 +26,9 @@ def learned(devices: Mapping[str, DeviceTable]) -> frozenset[str]:
     return frozenset(name for name, table in devices.items() if table.clock == "learned")
 
 
-def trusted_clocks(devices: Mapping[str, DeviceTable], ledger: Ledger | None) -> TrustedClocks:
+def trusted_clocks(config: Config, ledger: Ledger | None) -> TrustedClocks:
     """The devices' clocks, as the *ledger* knows them; without one nothing is known."""
-    clocks = TrustedClocks(learned(devices))
+    clocks = TrustedClocks(learned(config.devices), bound=bound_devices(config))
     kept = {} if ledger is None else ledger.clocks()
     clocks.restore({device: msgspec.json.decode(known, type=Trusted) for device, known in kept.items()})
     return clocks

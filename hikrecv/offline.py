@@ -115,7 +115,7 @@ class Offline:
             ages = Ages(
                 self._feed,
                 time.time,
-                trusted=trusted_clocks(self._parts.config.devices, ledger.real),
+                trusted=trusted_clocks(self._parts.config, ledger.real),
                 steady=SteadyClock(self._state.steady),
             )
             ledger.add(name, last)

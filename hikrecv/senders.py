@@ -55,6 +55,12 @@ class Bound(msgspec.Struct, frozen=True):
             return peer.trust != "none"
         return peer.login == device and device in self.logins
 
+    def is_claimed(self, device: str, peer: Peer) -> bool:
+        """Whether *peer* only says to be *device*, or something behind it, whose name takes a proof."""
+        name = device.partition("/")[0]
+        takes_proof = name in self.logins or name in self.addresses.values()
+        return takes_proof and not (self.has(device, peer) or self.has(name, peer))
+
 
 def bound_devices(config: Config) -> Bound:
     """The devices of *config* that are known by an address of their own, or by their login."""

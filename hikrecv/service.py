@@ -52,6 +52,7 @@ from .reactions.slices import branch
 from .reactions.status import TROUBLED, Status
 from .reactions.watchdog import Slot
 from .receiver import Receiver
+from .senders import bound_devices
 from .sharing import SharesFile
 from .silence import Awaited, Silence
 from .state import State
@@ -173,7 +174,7 @@ class ReceiverService(Service):
             kept=storage.journal.kept,
             enrichment=enrichment,
         )
-        self.clocks = trusted_clocks(parts.config.devices, storage.ledger)
+        self.clocks = trusted_clocks(parts.config, storage.ledger)
         self.dispatch = Dispatch(
             self.feed,
             storage.ledger,
@@ -290,7 +291,7 @@ class ReceiverService(Service):
         old, self.parts = self.parts, parts
         self.tools.devices.update(config.devices)
         self._remember_devices(config)
-        self.clocks.learned = learned(config.devices)
+        self.clocks.learned, self.clocks.bound = learned(config.devices), bound_devices(config)
         self.ask_clocks.start(_asked(parts))
         self._decoder(parts)
         everything = old.config.devices != config.devices

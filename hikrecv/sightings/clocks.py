@@ -34,6 +34,7 @@ import msgspec
 
 from hikrecv.isapi.event import Event
 from hikrecv.journal.fact import DEVICES, Fact, fact_of
+from hikrecv.senders import Bound
 
 SECOND = 1_000_000
 
@@ -121,6 +122,7 @@ class Lateness(msgspec.Struct, frozen=True):
 
 
 _NOTHING = Trusted()
+_NOBODY = Bound()
 
 
 class _Trial:
@@ -172,15 +174,19 @@ class TrustedClocks:
     The trusted offsets of the devices' clocks: the `most` that were heard last.
 
     It hears of every event in the order of the journal, as it is published.  Events of
-    senders without trust, repeats, and what a device itself calls resent teach nothing.
+    senders without trust, repeats, and what a device itself calls resent teach nothing;
+    nor does a sender that only says to be a device whose name takes a proof: a forged
+    heartbeat would open that device's door for its history.
 
     :param learned: the ``[devices]`` that say ``clock = "learned"``.
+    :ivar bound: the devices that are known by their own address or login.
     :ivar answering: the devices that can be asked what time it is.
     :ivar doubted: those of them whose clock was doubted since they were asked.
     """
 
-    def __init__(self, learned: Collection[str] = (), most: int = DEVICES) -> None:
+    def __init__(self, learned: Collection[str] = (), most: int = DEVICES, *, bound: Bound = _NOBODY) -> None:
         self.learned = frozenset(learned)
+        self.bound = bound
         self.answering: frozenset[str] = frozenset()
         self.doubted: set[str] = set()
         self._most = most
@@ -193,7 +199,9 @@ class TrustedClocks:
     def publish(self, seq: int, events: Collection[Event], size: int = 0) -> None:
         """Learn from the sighted *events* of the durable push *seq*."""
         for event in events:
-            if event.peer.trust != "none" and event.occurred is not None:
+            if event.peer.trust == "none" or event.occurred is None:
+                continue
+            if not (self.bound and self.bound.is_claimed(event.device.id, event.peer)):
                 self._hear(event)
 
     def measured(self, device: str, offset: int, at: int) -> None:

@@ -71,7 +71,7 @@ class Rooms:
         slot = _Patient()
         workplace = _Workplace(bench.clock, bench.apart, slot)
         self.feed = self._feed(early, workplace)
-        self._trusted = trusted_clocks(config.devices, self.ledger)
+        self._trusted = trusted_clocks(config, self.ledger)
         ages = Ages(self.feed, bench.wall, trusted=self._trusted)
         self.dispatch = Dispatch(
             self.feed, self.ledger, maybeDeferred, self._clock, bench.wall, workplace, slot, ages=ages

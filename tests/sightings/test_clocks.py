@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from hikrecv.isapi.event import Device
 from hikrecv.journal.fact import attach, fact_of
 from hikrecv.push import Peer
+from hikrecv.senders import Bound
 from hikrecv.sightings.clocks import HISTORY, SECOND, Trusted, TrustedClocks
 
 MINUTE, HOUR, DAY, YEAR = 60.0, 3600.0, 86400.0, 365 * 86400.0
@@ -295,6 +296,33 @@ def test_a_sender_without_trust_teaches_nothing(says):
 
     assert clocks.offset("gate") is None
     assert not written(clocks)
+
+
+@pytest.mark.parametrize(
+    ("bound", "peer", "device"),
+    [
+        (Bound({}, frozenset(["gate"])), Peer("10.0.0.9", 1, "login", "camera"), "gate"),
+        (Bound({}, frozenset(["gate"])), Peer("10.0.0.9", 1, "token"), "gate/33"),
+        (Bound({"10.0.0.4": "gate"}), Peer("10.0.0.9", 1, "address"), "gate"),
+    ],
+)
+def test_whoever_only_says_to_be_a_device_with_a_login_or_address_of_its_own_teaches_it_nothing(
+    says, bound, peer, device
+):
+    """Its MAC in another camera's heartbeats, 90 days old, would open the door for its history."""
+    clocks = TrustedClocks(bound=bound)
+    for n in range(20):
+        said = says(n + 1, at=30.0 * n, lag=90 * DAY, family="heartbeat", peer=peer, device=Device(id=device))
+        clocks.publish(1, (said,))
+
+    assert clocks.offset(device) is None
+
+
+def test_a_device_with_a_login_of_its_own_teaches_its_clock_by_it(says):
+    clocks = TrustedClocks(bound=Bound({}, frozenset(["gate"])))
+    clocks.publish(1, (says(1, lag=0.4, peer=Peer("10.0.0.9", 1, "login", "gate")),))
+
+    assert clocks.offset("gate").offset == int(0.4 * SECOND)
 
 
 def test_repeats_and_what_is_called_resent_teach_nothing(door, says):
