@@ -13,6 +13,8 @@ tells the two apart, so a door does not hang on it:
 - *Up*, an offset is believed beyond a minute only on a **sign** that cannot be history:
   a heartbeat, which is about now and stored by no device, or the device's own answer
   to ``System/time``.  Or because the operator says ``clock = "learned"``.
+  Not on one that the device's own events, which are of now, have shown to be wrong:
+  firmware that tells its heartbeats in another zone would be hours behind by them.
 - Up to a minute it is learned without a sign, from events that agree for `PROOF`, so
   that a clock that was put right by 12 s does not shut a door for hours.  What was
   learned so is the error of every age that is told with it; who wants less of an error
@@ -80,6 +82,8 @@ class Trusted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :param sign: what has shown `base`; "" when nothing has.
     :param base: the offset that the last sign has shown; 0 without one.
     :param signed_at: when that was.
+    :param refuted: the offset of a sign against which an event spoke that was of now, and *refuted_sign*
+        which sign that was; it holds until that one says something else.
     :param raised_at: when `offset` last rose; what was received before is judged by `before`.
     :param history_at: when an event was last received that was older than a minute at the best,
         and *history_lag* how much it lagged.
@@ -89,6 +93,8 @@ class Trusted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sign: Sign = ""
     base: int = 0
     signed_at: int | None = None
+    refuted: int = 0
+    refuted_sign: Sign = ""
     raised_at: int | None = None
     before: int = 0
     history_at: int | None = None
@@ -226,15 +232,15 @@ class TrustedClocks:
         if event.family == "heartbeat" and known.signs.add(lag, received) >= SIGNS:
             self._sign(device, known, known.signs.low, received, "heartbeat")
             known.signs.clear()
-        self._learn(device, known, lag, received)
+        self._learn(device, known, lag, received, is_sign=event.family == "heartbeat")
 
-    def _learn(self, device: str, known: _Device, lag: int, received: int) -> None:
+    def _learn(self, device: str, known: _Device, lag: int, received: int, *, is_sign: bool) -> None:
         trusted = known.trusted
         offset = trusted.offset
         if offset is not None and lag <= offset + JITTER:
             known.events.clear()
             if lag < offset:
-                self._fall(device, known, lag)
+                self._fall(device, known, lag, refutes=not is_sign and abs(lag) <= MINUTE)
             return
         free = self._learns(device, trusted, received)
         if lag > max(trusted.base, 0) + MINUTE and not free:
@@ -268,6 +274,8 @@ class TrustedClocks:
     def _sign(self, device: str, known: _Device, offset: int, at: int, sign: Sign) -> None:
         trusted = known.trusted
         before = trusted.offset or 0
+        if trusted.refuted_sign and abs(offset - trusted.refuted) <= MINUTE:
+            return
         if trusted.sign == sign and max(abs(offset - trusted.base), abs(offset - before)) <= JITTER:
             # Nothing new but the time of it, of which a quarter of an hour is close enough.
             if at - (trusted.signed_at or 0) > SIGNS_LAST // 4:
@@ -276,15 +284,30 @@ class TrustedClocks:
         known.events.clear()
         raised = {"raised_at": at, "before": before} if offset > before else {}
         self._keep(
-            device, known, offset=offset, base=offset, sign=sign, signed_at=at, history_at=None, **raised
+            device,
+            known,
+            offset=offset,
+            base=offset,
+            sign=sign,
+            signed_at=at,
+            refuted_sign="" if sign == trusted.refuted_sign else trusted.refuted_sign,
+            history_at=None,
+            **raised,
         )
 
-    def _fall(self, device: str, known: _Device, lag: int) -> None:
-        """No event arrives before it happened: the clock is not further behind than this."""
+    def _fall(self, device: str, known: _Device, lag: int, *, refutes: bool) -> None:
+        """
+        No event arrives before it happened: the clock is not further behind than this.
+
+        :param refutes: it is an event of now: a sign that says otherwise was given by a clock which was
+            set since, or by another than that of the events; which of them, the next sign shows.
+        """
         trusted = known.trusted
         if lag < trusted.base - MINUTE and trusted.sign:
             # The clock was set since: what the sign has shown holds no more.
             known.signs.clear()
+            if refutes and trusted.base > MINUTE:
+                self._keep(device, known, refuted=trusted.base, refuted_sign=trusted.sign)
             self._keep(device, known, offset=lag, base=0, sign="", signed_at=None)
         else:
             self._keep(device, known, offset=lag)

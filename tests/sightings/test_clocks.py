@@ -180,6 +180,38 @@ def test_a_heartbeat_is_a_sign_by_which_any_clock_opens(door, offset):
     assert all(opened[3:])
 
 
+@pytest.mark.parametrize("says_time", [False, True])
+def test_heartbeats_in_another_zone_than_the_events_never_open_for_what_is_as_old(door, says_time):
+    """Eight hours behind by its heartbeats, and right by its events; then a queue of eight hours ago."""
+    for n in range(240):
+        door.beat(30 * n, 8 * HOUR + 0.2)
+        if says_time and n % 40 == 0:
+            door.clocks.measured("gate", 0, door._fact.received + int(30 * n * SECOND))
+        assert n % 20 or door.event(30 * n + 5, 0.3) or n == 0
+
+    opened = [door.event(2 * HOUR + 60 + n / 10, 9 * HOUR - 10 * n) for n in range(720)]
+    assert not any(opened)
+    assert not any(every(door, 3.5, 3 * HOUR, 4 * HOUR, 8 * HOUR))
+    assert all(every(door, 20, 4 * HOUR, 5 * HOUR, 0.3))
+
+
+def test_a_device_that_tells_another_time_than_its_events_is_not_believed_beyond_them(door):
+    for n in range(60):
+        door.clocks.measured("gate", int(5 * HOUR * SECOND), door._fact.received + int(60 * n * SECOND))
+        assert door.event(60 * n + 1, 0.3)
+        assert not door.event(60 * n + 2, 5 * HOUR)
+
+
+def test_a_clock_that_is_wrong_again_by_as_much_is_believed_again(door):
+    for offset in (2 * HOUR, 0.0, 2 * HOUR):
+        start, opened = next(_hours), []
+        for n in range(60):
+            opened.append(door.event(start + 30 * n, offset))
+            door.beat(start + 30 * n + 3, offset)
+
+        assert all(opened[9:]), offset
+
+
 def test_one_heartbeat_is_not_enough(door):
     door.event(0, 0.3)
     door.beat(10, 2 * HOUR)
