@@ -15,17 +15,21 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
 from .errors import HikrecvError, StateError
+from .ownership import give_path
 
 LONGEST_LINE = 1_000_000
 ANSWER_TIME = 30.0
+LOOK = 5.0
+"""Seconds between two looks whether the socket is still there."""
 
 Command = Callable[..., Awaitable[Any] | AsyncIterator[Any] | Any]
 _log = Logger()
@@ -108,6 +112,50 @@ class ControlFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> ControlProtocol:
         """One connection, one command."""
         return ControlProtocol(self.commands)
+
+
+class ControlSocket:
+    """
+    The socket of the commands, as long as the receiver runs.
+
+    It is made again when somebody removes it, as cleaners of old files do: without it every command would
+    say that no receiver is running.
+    """
+
+    def __init__(self, path: Path, commands: Mapping[str, Command], reactor: Any) -> None:
+        self._path, self._reactor = path, reactor
+        self._factory = ControlFactory(commands)
+        self._port: Any = None
+        self._looks = LoopingCall(self._look)
+        self._looks.clock = reactor
+
+    def open(self) -> None:
+        """Listen, for the user of the state directory alone."""
+        self._listen()
+        self._looks.start(LOOK, now=False)
+
+    def close(self) -> Deferred[None] | None:
+        """Listen no more."""
+        if not self._looks.running:
+            return None
+        self._looks.stop()
+        # Twisted removes the file before it closes, and stumbles where there is none.
+        if not self._path.exists():
+            self._path.touch()
+        return maybeDeferred(self._port.stopListening)
+
+    def _listen(self) -> None:
+        self._path.unlink(missing_ok=True)
+        self._port = self._reactor.listenUNIX(str(self._path), self._factory, mode=0o600)
+        give_path(self._path, self._path.parent)
+
+    def _look(self) -> None:
+        if not self._path.exists():
+            _log.warn("{path} was removed while the receiver runs; it is made again", path=self._path)
+            self._path.touch()
+            # Twisted removes the file later, and must not remove the new one; commands under way go on.
+            again = maybeDeferred(self._port.stopListening).addCallback(lambda _: self._listen())
+            again.addErrback(lambda failure: _log.failure("the socket could not be opened", failure))
 
 
 def call(path: Path, do: str, **arguments: Any) -> Any:

@@ -13,8 +13,6 @@ from typing import Any
 import msgspec
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
-from twisted.internet.endpoints import UNIXServerEndpoint
-from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -25,7 +23,7 @@ from .assembly import Parts, Tools, check, with_ports
 from .clock import NO_CLOCK, ClockWatch, learned, trusted_clocks
 from .commands import Commands
 from .config import Config
-from .control import ControlFactory
+from .control import ControlSocket
 from .deadline import STOP
 from .errors import ConfigError, HikrecvError, JournalBroken, StateError
 from .greeting import Greeting
@@ -38,7 +36,7 @@ from .isapi.whole import holds_document
 from .journal.lock import Lock
 from .metrics import Metrics
 from .monitor import Monitor
-from .ownership import give_all, give_path
+from .ownership import give_all
 from .push import Answer, Push
 from .reactions.age import Ages
 from .reactions.calls import Calls, Workplace
@@ -118,7 +116,7 @@ class ReceiverService(Service):
             watch=self.watch,
             complete=partial(holds_document, clock=time.thread_time),
         )
-        self._control: IListeningPort | None = None
+        self._control = ControlSocket(state.control, Commands(self).table(), reactor)
         self._fatal = False
         self._reloading = DeferredLock()
 
@@ -147,7 +145,7 @@ class ReceiverService(Service):
         self.tools.read = self.storage.read
         self._open(self.parts)
         self.listeners.startService()
-        self._listen_for_commands()
+        self._control.open()
         endpoints = [each.endpoint for each in self.listeners.listeners]
         self.greeting.start(endpoints, self.listeners.addresses())
         self._catch(("SIGHUP",), self._on_hangup)
@@ -244,8 +242,7 @@ class ReceiverService(Service):
         await self._step("the reactions", lambda: Deferred.fromCoroutine(self.dispatch.stop(DRAIN)))
         self.feed.close()
         self.storage.end_reading()
-        if self._control is not None:
-            await self._step("the control socket", self._control.stopListening, CLOSE)
+        await self._step("the control socket", self._control.close, CLOSE)
         await self._step("the index", self.indexer.close, CLOSE)
         # No bound: until the journal is closed, somebody else must not open it.
         await self._step("the disk", self.storage.close)
@@ -378,13 +375,6 @@ class ReceiverService(Service):
         _log.critical("{error}; nothing more is acknowledged, the receiver stops", error=error)
         self._fatal = True
         self._on_broken(BROKEN)
-
-    def _listen_for_commands(self) -> None:
-        path = self.state.control
-        path.unlink(missing_ok=True)
-        opened = UNIXServerEndpoint(self.reactor, str(path), mode=0o600, wantPID=False)
-        opened.listen(ControlFactory(Commands(self).table())).addCallback(partial(setattr, self, "_control"))
-        give_path(path, self.state.root)
 
     def _catch(self, names: Sequence[str], handle: Callable[[], object]) -> None:
         try:

@@ -14,6 +14,8 @@ from .errors import ConfigError, StateError
 from .ownership import give_all, give_path
 
 SYSTEM = Path("/var/lib/hikrecv")
+LONGEST_SOCKET = 107
+"""Bytes in the path of a Unix socket, without the zero at its end: Linux, unix(7)."""
 
 
 class State(msgspec.Struct, frozen=True):
@@ -126,6 +128,11 @@ class State(msgspec.Struct, frozen=True):
         :param uid: who the receiver will be, when it starts as root and drops its rights.
         :raises StateError: with a sentence that names the directory and the cure.
         """
+        if len(os.fsencode(self.control)) > LONGEST_SOCKET:
+            raise StateError(
+                f"the path of the state directory {self.root} is too long for the socket in it "
+                f"({LONGEST_SOCKET} bytes with /{self.control.name}); give a shorter one with --state-dir"
+            )
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.root.chmod(0o700)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from pathlib import Path
 
@@ -84,3 +85,16 @@ def test_since_when_a_device_is_configured_outlives_restarts_and_not_its_removal
     assert State(tmp_path).awaited_devices() == back
     state.awaited.write_text("{")
     assert State(tmp_path).awaited_devices() == {}
+
+
+def test_a_path_in_which_no_socket_can_be_opened_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    longest = State(tmp_path / ("x" * (107 - len(str(tmp_path)) - len("//control.sock"))))
+    too_long = State(longest.root.with_name(longest.root.name + "x"))
+
+    longest.prepare()
+    with pytest.raises(StateError, match="too long for the socket in it"):
+        too_long.prepare()
+
+    with socket.socket(socket.AF_UNIX) as line:
+        line.bind(str(longest.control))
+    assert not too_long.root.exists()

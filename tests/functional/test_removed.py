@@ -95,3 +95,17 @@ def test_segments_removed_under_load_are_an_alarm_and_the_rest_goes_on(new_recei
     receiver.start()
     with Device(receiver.port) as device:
         assert device.send().status == 200
+
+
+def test_a_control_socket_that_is_removed_comes_back_and_is_not_missed_at_the_stop(new_receiver) -> None:
+    receiver = new_receiver().start()
+
+    receiver.state.control.unlink()
+    receiver.wait_for_log("control.sock was removed while the receiver runs; it is made again")
+    until(receiver.state.control.exists, "there is a socket again")
+    assert until(lambda: receiver.tell("status"), "commands are answered again")
+
+    receiver.state.control.unlink()
+    assert receiver.stop() == 0
+    assert "Traceback" not in receiver.log
+    assert not receiver.state.control.exists()
