@@ -48,8 +48,10 @@ class Deadline:
             before = signal.getsignal(name)
 
             def told(number: int, frame: FrameType | None, before: Any = before) -> None:
+                # Once: told again before it could begin to stop, Twisted would log a traceback.
+                first = self._thread is None
                 self.begin()
-                if callable(before):
+                if first and callable(before):
                     before(number, frame)
 
             signal.signal(name, told)

@@ -99,3 +99,21 @@ def test_neither_a_blocked_main_thread_nor_one_that_never_ends_outlives_the_dead
 
     assert code == 1
     assert said == "told\n"
+
+
+TOLD_TWICE = """
+import os, signal
+from twisted.internet import reactor
+from hikrecv.deadline import Deadline
+
+reactor.callWhenRunning(Deadline(lambda: "nothing").watch)
+for name in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):
+    reactor.callWhenRunning(os.kill, os.getpid(), name)
+reactor.run()
+"""
+
+
+def test_two_signals_before_the_first_is_dealt_with_stop_it_without_a_traceback() -> None:
+    ran = subprocess.run([sys.executable, "-c", TOLD_TWICE], capture_output=True, text=True, timeout=20)
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
