@@ -26,8 +26,8 @@ STUCK = 5.0
 """Seconds without a tick of the reactor after which a supervisor may think us stuck."""
 
 
-class _Quiet(Site):
-    """Who asks every few seconds is not worth a line in the log each time."""
+class MetricsSite(Site):
+    """The pages; who asks for them every few seconds is not worth a line in the log each time."""
 
     noisy = False
 
@@ -48,7 +48,7 @@ class Monitor:
         endpoint = self._service.parts.config.metrics.listen
         if endpoint is None or self._port is not None:
             return
-        site: Any = _Quiet(pages(self._service.metrics, self.unhealthy, self.receiving, self.delivery))  # type: ignore[no-untyped-call]
+        site: Any = MetricsSite(pages(self._service.metrics, self.unhealthy, self.receiving, self.delivery))  # type: ignore[no-untyped-call]
         # Opened as a device's port is, for the same sentences when it cannot be.
         listener = Listener(endpoint, site, self._service.reactor)
         try:
