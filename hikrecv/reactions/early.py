@@ -42,7 +42,7 @@ def enrichers(
     config: Config, plugins: Plugins, reactions: Mapping[str, Reaction], services: Services
 ) -> tuple[list[Early], list[ConfigError]]:
     """The enrichers in the order of ``[enrich] plugins``, and what is wrong with the list."""
-    return _listed(config.enrich.plugins, "enrich", plugins, reactions, services)
+    return _listed(config, config.enrich.plugins, "enrich", plugins, reactions, services)
 
 
 def decoders(
@@ -53,11 +53,12 @@ def decoders(
 
     A decoder that fails, or gives something else than events, gives None.
     """
-    found, errors = _listed(config.decode.plugins, "decode", plugins, reactions, services)
+    found, errors = _listed(config, config.decode.plugins, "decode", plugins, reactions, services)
     return [PluginDecoder(each) for each in found], errors
 
 
 def _listed(
+    config: Config,
     names: Sequence[str],
     what: str,
     plugins: Plugins,
@@ -67,6 +68,12 @@ def _listed(
     found: list[Early] = []
     errors: list[ConfigError] = []
     for name in names:
+        table = config.reactions.get(name)
+        if table is not None and name not in reactions and table.get("plugin") != name:
+            # A plugin of that name is not what is meant.  What is wrong with a table is told for the table.
+            if table.get("enabled") is False:
+                errors.append(ConfigError(f"reactions.{name} is not enabled", f"{what}.plugins"))
+            continue
         try:
             found.append(_one(name, f"hikrecv_{what}", plugins, reactions, services))
         except BrokenPlugin as error:

@@ -142,3 +142,32 @@ def test_a_decoder_that_no_list_names_is_an_error_as_a_reaction(tmp_path: Path) 
     assert [str(error) for error in errors] == [
         "reactions.form.plugin: p reacts to nothing; name it in [decode] instead"
     ]
+
+
+def test_a_reaction_that_is_listed_and_cannot_be_made_is_told_once(tmp_path: Path) -> None:
+    config = """
+    [enrich]
+    plugins = ["hr"]
+    [reactions.hr]
+    plugin = "lookup"
+    """
+
+    found, errors = listed(tmp_path, enrichers, config, lookup=ENRICH % "")
+
+    assert found == []
+    assert [str(each) for each in errors] == ["reactions.hr.table: is missing"]
+
+
+def test_a_reaction_that_is_listed_and_not_enabled_is_told(tmp_path: Path) -> None:
+    config = """
+    [enrich]
+    plugins = ["hr"]
+    [reactions.hr]
+    plugin = "lookup"
+    table = "people.csv"
+    enabled = false
+    """
+
+    _, errors = listed(tmp_path, enrichers, config, lookup=ENRICH % "")
+
+    assert [str(each) for each in errors] == ["enrich.plugins: reactions.hr is not enabled"]

@@ -32,8 +32,12 @@ class Plugin:
         self._rows: dict[str, dict[str, str]] = {}
         try:
             self._look()
-        except (OSError, ValueError, KeyError, csv.Error) as error:
-            raise PluginError(f"{self._file} cannot be used: {error!r}") from error
+        except OSError as error:
+            raise PluginError(f"{self._file} cannot be read: {error.strerror}") from error
+        except KeyError:
+            raise PluginError(f"{self._file} has no column employee_no in its first line") from None
+        except (ValueError, csv.Error) as error:
+            raise PluginError(f"{self._file} is not a CSV file in UTF-8: {error}") from error
 
     @hookimpl
     def hikrecv_enrich(self, event: Event) -> dict[str, str] | None:
