@@ -117,6 +117,12 @@ class Ages:
         if made:
             return Age(here)
         if asked or reaction.careful:
+            if self._steady is not None and self._steady.in_doubt():
+                return Age(
+                    math.inf,
+                    "this machine was just started and no time server has set its clock; nothing acts before "
+                    "one has, or before it has run for five minutes",
+                )
             late = self._late(event, reaction.max_age or ACTING_AGE, acts=asked or reaction.acts)
         else:
             late = Age(lateness(event))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hikrecv.journal.steady import BETWEEN, STEP, SteadyClock
+from hikrecv.journal.steady import BETWEEN, IN_DOUBT, STEP, SteadyClock
 
 HOUR, DAY, YEAR = 3600.0, 86400.0, 365 * 86400.0
 
@@ -17,6 +17,7 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "steady"
         self.boottime, self.wall, self.boot = 100.0, 1.7e9, 1
+        self.synchronised = False
 
     def passes(self, seconds: float) -> None:
         self.boottime += seconds
@@ -28,7 +29,11 @@ class Machine:
 
     def clock(self) -> SteadyClock:
         return SteadyClock(
-            self.path, wall=lambda: self.wall, boottime=lambda: self.boottime, boot=f"boot {self.boot}"
+            self.path,
+            wall=lambda: self.wall,
+            boottime=lambda: self.boottime,
+            boot=f"boot {self.boot}",
+            synchronised=lambda: self.synchronised,
         )
 
 
@@ -156,6 +161,36 @@ def test_after_a_boot_the_wall_clock_has_to_settle(machine: Machine) -> None:
     machine.passes(1000)
 
     assert not machine.clock().settled(1)
+
+
+def test_after_a_reboot_the_wall_clock_is_in_doubt_for_five_minutes(machine: Machine) -> None:
+    machine.clock().save()
+    machine.reboots()
+    clock = machine.clock()
+
+    assert clock.in_doubt()
+    machine.passes(IN_DOUBT)
+    assert not clock.in_doubt()
+
+
+@pytest.mark.parametrize("how", ["a time server had set it", "it is set", "only the program restarts"])
+def test_a_wall_clock_is_in_no_doubt_when(machine: Machine, how: str) -> None:
+    machine.clock().save()
+    if how != "only the program restarts":
+        machine.reboots()
+    machine.synchronised = how == "a time server had set it"
+    clock = machine.clock()
+    if how == "it is set":
+        assert clock.in_doubt()
+        machine.passes(1)
+        machine.wall += HOUR
+        assert clock.wall_was_set()
+
+    assert not clock.in_doubt()
+
+
+def test_the_first_start_of_all_is_in_no_doubt(machine: Machine) -> None:
+    assert not machine.clock().in_doubt()
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"{", b"\xff" * 100, b'{"boot":"boot 1"}', b"[]"])

@@ -207,6 +207,34 @@ def test_what_came_before_a_reboot_or_another_clock_has_no_age(
     assert (age.seconds <= 10) is known
 
 
+def test_no_door_opens_by_the_clock_of_the_last_power_off(stage: Any, tmp_path: Any) -> None:
+    """What the terminal has stored since then looks like now, until a time server is reached."""
+    steady(tmp_path).save()
+    boottime, synchronised = [20.0], [False]
+    ours = SteadyClock(
+        tmp_path / "steady",
+        boottime=lambda: boottime[0],
+        wall=lambda: 1e9 + boottime[0],
+        boot="two",
+        synchronised=lambda: synchronised[0],
+    )
+    house, other = House(stage), stage.reaction(Notes)
+    ages = Ages(stage.feed, stage.wall, trusted=house.trusted, steady=ours)
+    event = stage.event(1)
+    stage.keep(event)
+
+    age = ages.of(event, 1, house.courier.reaction)
+    assert age.seconds > 1e9
+    assert "no time server has set its clock" in age.why
+    assert ages.of(event, 1, other, asked=True).seconds > 1e9
+    assert ages.of(event, 1, other).seconds < 10
+
+    synchronised[0] = True
+    assert ages.of(event, 1, house.courier.reaction).seconds < 10
+    synchronised[0], boottime[0] = False, 301.0
+    assert ages.of(event, 1, house.courier.reaction).seconds < 10
+
+
 def test_what_is_learned_of_clocks_is_written_when_our_own_can_be_believed(stage: Any, tmp_path: Any) -> None:
     boottime = [1000.0]
     ours = SteadyClock(tmp_path / "steady", boottime=lambda: boottime[0], wall=lambda: boottime[0] + 1e9)
