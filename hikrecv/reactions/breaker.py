@@ -33,11 +33,21 @@ class Breaker:
         """It works (again)."""
         self.failures = 0
 
-    def failed(self, now: float) -> None:
-        """One more in a row, at *now*."""
+    def failed(self, now: float, max_age: float | None = None) -> None:
+        """
+        One more in a row, at *now*.
+
+        :param max_age: after so many seconds events are not wanted any more; a door that works again
+            would stay shut if each had become too old by the time of the next probe.
+        """
         self.failures += 1
         if self.is_open:
-            self.probe_at = now + backoff(self.failures)
+            pause = backoff(self.failures)
+            self.probe_at = now + (pause if max_age is None else min(pause, max_age / 2))
+
+    def hurry(self) -> None:
+        """The operator says that it may work again: probe at once."""
+        self.probe_at = float("-inf")
 
     def due_in(self, now: float) -> float:
         """Seconds until something may be tried; 0 while closed."""

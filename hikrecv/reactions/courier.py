@@ -156,6 +156,7 @@ class Courier:
         """Go on at once, whatever it was waiting for."""
         self.paused = False
         self.handover.holding.hurry()
+        self.handover.breaker.hurry()
         self._lift_throttle()
 
     def throttle(self, seconds: float, reason: str) -> None:

@@ -278,7 +278,7 @@ class Handover:
 
     def _note(self, outcome: Failed, item: Item, trial: _Trial) -> None:
         if isinstance(outcome, Again | Bug):
-            self.breaker.failed(self._clock.seconds())
+            self.breaker.failed(self._clock.seconds(), self._reaction.max_age)
         self.story.failed(outcome, self._wall())
         if isinstance(outcome, Bug) and trial.attempts == 1:
             _log.error(

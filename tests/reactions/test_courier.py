@@ -1084,6 +1084,38 @@ def test_a_breaker_that_made_it_wait_does_not_let_an_old_event_act(stage: Any) -
     assert stage.ledger.mark("hq", "gate/21/0", 0.0), "what was never begun has no mark"
 
 
+def test_a_door_that_works_again_after_a_breaker_opens_for_the_next_who_comes(stage: Any) -> None:
+    script = Script(*[Retry("busy")] * 40)
+    courier = stage.courier(stage.reaction(script.plugin(acts=True, delivery="at-most-once")), cursor=0)
+    seq = 0
+    while courier.status().state != "probing":
+        seq += 1
+        stage.publish(stage.event(seq))
+        for _ in range(11):
+            stage.clock.advance(1)
+    script._then.clear()
+
+    stage.publish(stage.event(seq + 1))
+    for _ in range(6):
+        stage.clock.advance(1)
+
+    assert script.seen[-1] == seq + 1
+    assert courier.status().state == "waiting"
+
+
+def test_an_operator_who_resumes_does_not_wait_for_the_breaker(stage: Any) -> None:
+    script = Script(*[ValueError("broken")] * 20)
+    courier = stage.courier(stage.reaction(script.plugin(acts=True, delivery="at-most-once")), cursor=0)
+    stage.publish_many(21)
+    assert courier.status().state == "probing"
+
+    courier.resume()
+    stage.clock.advance(0)
+
+    assert script.seen == list(range(1, 22))
+    assert courier.status().state == "waiting"
+
+
 def test_an_event_that_waited_for_its_turn_is_not_handed_over_after_a_pause(stage: Any) -> None:
     first: Deferred[None] = Deferred()
     script = Script(first)
