@@ -29,8 +29,8 @@ class RemoteCheck:
 
     The first False, failure or time-out denies, and those behind it are not asked.
     True takes somebody who said so.  A key that was answered before gets the same
-    answer.  The decision is in the ledger and in the journal before it is given; what
-    cannot be kept is not permitted.
+    answer, as long as it may still be asked.  The decision is in the ledger and in the
+    journal before it is given; what cannot be kept is not permitted.
 
     :param names: the reactions, in their order.
     :param budget: seconds for all of them together.
@@ -85,7 +85,7 @@ class RemoteCheck:
                 raise LedgerError("the ledger is lost, so nobody knows what was decided before")
             before: bool | None = await self._run(ledger.decision, event.key)
             if before is not None:
-                return before
+                return before and self._is_of_now(event)
             answer, reason = await self._ask(event)
             kept = Deferred.fromCoroutine(self._keep(event, answer, reason))
             return await kept.addTimeout(RECORDING, self._clock)
@@ -99,6 +99,19 @@ class RemoteCheck:
                 reason=in_words(error),
             )
             return False
+
+    def _is_of_now(self, event: Event) -> bool:
+        """
+        Could it be asked now?  What was permitted before is permitted to a terminal that did not hear it, and
+        not to one that tells its history, nor to whoever recorded the question.
+        """
+        couriers = (self._dispatch.courier(name) for name in self._names)
+        return any(
+            courier.reaction.checks(event)
+            and self._dispatch.ages.of(event, event.seq, courier.reaction, asked=True).seconds <= ACTING_AGE
+            for courier in couriers
+            if courier is not None
+        )
 
     async def _ask(self, event: Event) -> tuple[bool, str]:
         """The answer, and why, in words."""

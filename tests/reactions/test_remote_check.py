@@ -191,6 +191,22 @@ def test_only_live_events_of_admitted_senders_that_the_config_names_are_asked_ab
     assert door.asked == []
 
 
+def test_what_was_permitted_is_not_permitted_again_to_a_question_that_is_told_later(
+    stage: Any, new_door: Callable[..., Door]
+) -> None:
+    """A terminal that sends its history, or a recorded question that is played back."""
+    door = new_door(first=True)
+    question = door.event()
+    assert answer_of(door.ask(question))
+    assert answer_of(door.ask(question))
+
+    assert not answer_of(door.ask(door.event(seq=2, key=question.key, freshness="resent")))
+    assert not answer_of(door.ask(door.event(seq=2, key=question.key, peer=Peer("10.0.0.9", 1, "none"))))
+    stage.clock.advance(60)
+    late = door.event(seq=3, key=question.key)
+    assert not answer_of(door.ask(late.replace(occurred=question.occurred)))
+
+
 def test_the_decision_is_in_the_journal_before_it_is_given(stage: Any, new_door: Callable[..., Door]) -> None:
     door = new_door(first=True)
 
