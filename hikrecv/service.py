@@ -32,7 +32,7 @@ from .holding import Held
 from .isapi.decode import Decoder
 from .isapi.event import Event
 from .isapi.multipart import MultipartLimits
-from .isapi.whole import holds_document
+from .isapi.whole import judging
 from .journal.lock import Lock
 from .metrics import Metrics
 from .monitor import Monitor
@@ -53,6 +53,7 @@ from .receiver import Receiver
 from .senders import bound_devices
 from .sharing import SharesFile
 from .silence import Awaited, Silence
+from .slices import Sliced, Turns
 from .state import State
 from .storage import Storage, named
 from .systemd import ServiceManager
@@ -108,13 +109,14 @@ class ReceiverService(Service):
         self._ports = ports
         self._multipart = MultipartLimits(parts=parts.config.limits.parts)
         self._lock = Lock(state.root)
+        self._turns = Turns(partial(reactor.callLater, 0))
         self._receive: Callable[[Push], Deferred[Answer]] | None = None
         self.listeners = listen.from_config(
             parts.config,
             self._forward,
             reactor,
             watch=self.watch,
-            complete=partial(holds_document, clock=time.thread_time),
+            complete=self._is_whole,
         )
         self._control = ControlSocket(state.control, Commands(self).table(), reactor)
         self._fatal = False
@@ -125,6 +127,9 @@ class ReceiverService(Service):
         if self._receive is None:
             raise RuntimeError("a push came before the receiver had started")
         return self._receive(push)
+
+    def _is_whole(self, push: Push) -> bool | Deferred[bool]:
+        return Sliced(partial(judging, push), self._turns).run()
 
     # -- life ---------------------------------------------------------------
 
@@ -196,7 +201,7 @@ class ReceiverService(Service):
             metrics=self.metrics,
             decides=self._decides(parts),
             limits=self._multipart,
-            later=partial(self.reactor.callLater, 0),
+            later=self._turns,
         )
         # Where new reactions begin is on disk before anybody can be answered 200; the ports are read later.
         begins = storage.hold(parts.reactions)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -14,6 +16,30 @@ SLICE = 0.005
 Result = TypeVar("Result")
 Later = Callable[..., object]
 """Calls a function with arguments soon, after what else is ready: ``partial(reactor.callLater, 0)``."""
+
+
+class Turns:
+    """
+    One slice in a turn of the reactor, however many pushes wait for theirs.
+
+    :param later: ``partial(reactor.callLater, 0)``.
+    """
+
+    def __init__(self, later: Later) -> None:
+        self._later = later
+        self._waiting: deque[Callable[[], object]] = deque()
+
+    def __call__(self, call: Callable[..., object], *arguments: object) -> None:
+        """Call it behind what waits already."""
+        self._waiting.append(partial(call, *arguments))
+        if len(self._waiting) == 1:
+            self._later(self._next)
+
+    def _next(self) -> None:
+        call = self._waiting.popleft()
+        if self._waiting:
+            self._later(self._next)
+        call()
 
 
 class Sliced(Generic[Result]):

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from twisted.internet.defer import Deferred
 
-from hikrecv.slices import SLICE, Sliced
+from hikrecv.slices import SLICE, Sliced, Turns
 
 
 class Work:
@@ -74,3 +74,40 @@ def test_what_fails_late_errs() -> None:
     failures: list[str] = []
     done.addErrback(lambda failure: failures.append(str(failure.value)))
     assert failures == ["late"]
+
+
+def test_many_that_wait_have_one_slice_in_a_turn_between_them() -> None:
+    reactor: deque[Callable[[], object]] = deque()
+    turns = Turns(lambda *call: reactor.append(partial(*call)))
+    done: list[str] = []
+    works = [Work(40) for _ in range(5)]
+    for work in works:
+        found = Sliced(work, turns, lambda work=work: work.now).run()
+        assert isinstance(found, Deferred)
+        found.addCallback(done.append)
+
+    most = 0
+    while reactor:
+        before = [len(work.told) for work in works]
+        for _ in range(len(reactor)):
+            reactor.popleft()()
+        went_on = [len(work.told) > had for work, had in zip(works, before, strict=True)]
+        most = max(most, sum(went_on))
+
+    assert done == ["done"] * 5
+    assert most == 1
+
+
+def test_one_that_fails_does_not_take_the_turn_of_the_others() -> None:
+    reactor: deque[Callable[[], object]] = deque()
+    turns = Turns(lambda *call: reactor.append(partial(*call)))
+    done: list[int] = []
+    turns(lambda: 1 / 0)
+    turns(done.append, 1)
+
+    with pytest.raises(ZeroDivisionError):
+        reactor.popleft()()
+    reactor.popleft()()
+
+    assert done == [1]
+    assert not reactor

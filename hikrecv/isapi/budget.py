@@ -67,6 +67,11 @@ class Budget:
         if self.scanned < 0:
             raise OverBudget(f"more than {self._bounds.scanned} bytes to read")
 
+    def expect(self, values: int) -> None:
+        """As many *values* will be taken: too many are not begun."""
+        if values > self.values:
+            raise OverBudget(f"more than {self._bounds.values} values")
+
     def take(self, values: int) -> None:
         """As many *values* are about to be handled one by one, or have been."""
         self.values -= values

@@ -84,7 +84,7 @@ class Contents:
                 self.anomalies += (Anomaly("empty-part", part.name or part.filename or ""),)
         elif self._is_read(part, view, kind):
             pass
-        elif alone or not _is_binary(part, view):
+        elif alone or not is_binary(part, view):
             self._not_understood(part, view)
         else:
             self.anomalies += (Anomaly("unusual-picture", part.name or part.filename or ""),)
@@ -117,7 +117,7 @@ class Contents:
 
     def _is_read(self, part: Part, view: memoryview, kind: document.Kind) -> bool:
         # A document may stand behind other text, such as the headers of a request.
-        if kind == "other" and (_is_binary(part, view) or not document.begins_later(view)):
+        if kind == "other" and (is_binary(part, view) or not document.begins_later(view)):
             return False
         return self._documents(part, view)
 
@@ -223,7 +223,8 @@ def _is_declared_picture(part: Part) -> bool:
     return (part.content_type or "").lower().startswith("image/") or named.endswith(_EXTENSIONS)
 
 
-def _is_binary(part: Part, view: memoryview) -> bool:
+def is_binary(part: Part, view: memoryview) -> bool:
+    """Whether a part is a picture, or else no text."""
     if _is_declared_picture(part):
         return True
     sample = bytes(view[:512])

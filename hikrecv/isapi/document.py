@@ -13,8 +13,9 @@ from hikrecv.push import Anomaly
 from . import json_document, xml_document
 from .budget import Budget, OverBudget
 from .encodings import Origins, Text, is_utf8, is_utf16, label, to_utf8
-from .json_balance import rebalance
+from .json_balance import rebalancing
 from .json_repair import Repaired
+from .steps import Steps, at_once
 from .xml_plain import read_plain
 
 Kind = Literal["xml", "json", "form", "jpeg", "png", "gif", "bmp", "other", "empty"]
@@ -60,6 +61,10 @@ class Document(msgspec.Struct, frozen=True):
     end: int
 
 
+Parsed = tuple[tuple[Document, ...], tuple[Anomaly, ...]]
+"""Documents, and what was forgiven."""
+
+
 def kind_of(data: bytes | memoryview) -> Kind:
     """What *data* is, by its first bytes."""
     opening = bytes(data[:64])
@@ -93,9 +98,7 @@ def begins_later(data: bytes | memoryview) -> bool:
     return BEGINNING.search(data) is not None
 
 
-def parse(
-    text: bytes | memoryview, content_type: str | None = None, budget: Budget | None = None
-) -> tuple[tuple[Document, ...], tuple[Anomaly, ...]]:
+def parse(text: bytes | memoryview, content_type: str | None = None, budget: Budget | None = None) -> Parsed:
     """
     The documents in *text*, and what was forgiven; ``()`` when there is none.
 
@@ -116,17 +119,33 @@ def parse(
             return (Document("json", None, json_document.read_correct(raw, budget), 0, len(raw)),), ()
         except ValueError:
             pass
-        mended = _mended(raw, budget) if "xml" not in (content_type or "") else None
-        if mended is not None:
-            return (Document("json", None, mended.data, 0, mended.end),), tuple(
-                map(Anomaly, mended.anomalies)
-            )
     elif raw[:1] == b"<" and (content_type is None or "xml" in content_type) and raw.isascii():
         found = read_plain(raw) if xml_document.is_small(raw) else None
         if found is not None:
             return (Document("xml", *found, 0, len(raw.rstrip(_BLANK))),), ()
+    return at_once(_carefully(raw, content_type, budget))
+
+
+def parsing(text: bytes, content_type: str | None, budget: Budget) -> Steps[Parsed]:
+    """The same in steps, for a text in which something is probably wrong."""
+    budget.scan(len(text))
+    budget.document()
+    return _carefully(text, content_type, budget)
+
+
+def _carefully(raw: bytes, content_type: str | None, budget: Budget) -> Steps[Parsed]:
+    if (
+        raw[:1] == b"{"
+        and (content_type is None or "json" in content_type)
+        and "xml" not in (content_type or "")
+    ):
+        mended = yield from _mending(raw, budget)
+        if mended is not None:
+            return (Document("json", None, mended.data, 0, mended.end),), tuple(
+                map(Anomaly, mended.anomalies)
+            )
     reader = _Reader(raw, content_type or "", budget)
-    reader.run()
+    yield from reader.run()
     return tuple(reader.documents), tuple(Anomaly(name, detail) for name, detail in reader.odd.items())
 
 
@@ -145,11 +164,11 @@ def text_of(raw: bytes, content_type: str, budget: Budget) -> Text:
     return to_utf8(raw, declared[1].decode() if declared else charset[1] if charset else None)
 
 
-def _mended(raw: bytes, budget: Budget) -> Repaired | None:
+def _mending(raw: bytes, budget: Budget) -> Steps[Repaired | None]:
     """JSON in which the brackets are wrong and nothing else is odd, for which no reader is needed."""
     if len(raw) > MOST_MENDED or raw[-1] in _BLANK or not raw.isascii():
         return None
-    mended = rebalance(raw, 0, budget)
+    mended = yield from rebalancing(raw, 0, budget)
     return mended if mended is not None and mended.end == len(raw) else None
 
 
@@ -189,26 +208,29 @@ class _Reader:
             self.note("bom", "JSON has none (RFC 8259, 8.1)")
         return begin, data[begin:].rstrip(_BLANK)
 
-    def run(self) -> None:
+    def run(self) -> Steps[None]:
         at = 0
+        # Escapes are gone through in single calls, together with the text that they stand in.
+        self.budget.expect(max(map(self.data.count, (b"\\", b"&"))))
         while at < len(self.data):
             if at:
                 self.budget.document()
-            end = self._document(at)
+                yield
+            end = yield from self._document(at)
             if end is None:
                 end = self._later(at)
             at = after_blanks(self.data, max(end, at + 1))
         if len(self.documents) > 1:
             self.note("glued-documents", f"{len(self.documents)} documents")
 
-    def _document(self, at: int) -> int | None:
+    def _document(self, at: int) -> Steps[int | None]:
         """Read the document at *at*; the place behind it, or None when there is none."""
         first = self.data[at : at + 1]
         if first == b"<":
-            return self._xml(at)
+            return (yield from self._xml(at))
         if first in (b"{", b"["):
-            return self._json(at)
-        return None if self.documents else self._scalar() or self._form()
+            return (yield from self._json(at))
+        return None if self.documents else self._scalar() or (yield from self._form())
 
     def _later(self, at: int) -> int:
         """Bytes that are no document: the place where one may begin after them, else the end."""
@@ -226,17 +248,17 @@ class _Reader:
         self.documents.append(Document(kind, root, data, start, stop))
         return end
 
-    def _json(self, at: int) -> int | None:
-        found = json_document.read(self.data, at, self.budget)
+    def _json(self, at: int) -> Steps[int | None]:
+        found = yield from json_document.reading(self.data, at, self.budget)
         if found is None:
             return None
         for name in found.anomalies:
             self.note(name)
         return self._add("json", None, found.data, at, found.end)
 
-    def _xml(self, at: int) -> int | None:
+    def _xml(self, at: int) -> Steps[int | None]:
         try:
-            found = xml_document.read(self.data, at, self.budget)
+            found = yield from xml_document.reading(self.data, at, self.budget)
         except xml_document.Refused as refusal:
             self.note(str(refusal))
             return len(self.data)
@@ -256,13 +278,14 @@ class _Reader:
         except ValueError:
             return None
 
-    def _form(self) -> int | None:
+    def _form(self) -> Steps[int | None]:
         """A form, or a document that was percent-encoded or put into a form's field."""
         size = len(self.data)
         if len(self.data) > _SHORT_FORM:
             self.budget.take(self.data.count(b"%") + self.data.count(b"&"))
         if _ENCODED.match(self.data):
-            return size if self._wrapped(unquote_to_bytes(self.data.replace(b"+", b" "))) else None
+            plain = unquote_to_bytes(self.data.replace(b"+", b" "))
+            return size if (yield from self._wrapped(plain)) else None
         if _FORM.match(self.data) is None:
             return None
         try:
@@ -270,16 +293,16 @@ class _Reader:
         except ValueError:
             raise OverBudget(f"more than {_MOST_FIELDS} fields") from None
         for value in fields.values():
-            if value.lstrip()[:1] in (b"{", b"<") and self._wrapped(value):
+            if value.lstrip()[:1] in (b"{", b"<") and (yield from self._wrapped(value)):
                 return size
         return self._add("form", None, {label(name): label(value) for name, value in fields.items()}, 0, size)
 
-    def _wrapped(self, inner: bytes) -> bool:
+    def _wrapped(self, inner: bytes) -> Steps[bool]:
         self.budget.scan(len(inner))
         reader = _Reader(inner, "", self.budget)
         if reader.data[:1] not in (b"{", b"[", b"<"):
             return False
-        reader.run()
+        yield from reader.run()
         self.note("form-encoded")
         for name, detail in reader.odd.items():
             self.note(name, detail)

@@ -8,6 +8,7 @@ import msgspec
 
 from .budget import Budget
 from .json_repair import Repaired
+from .steps import Steps, at_once
 
 # What is printed, and much of what firmware puts together by hand, errs in its brackets.  Looking at these
 # alone costs a fifth of what `json_repair` needs for looking at every token.
@@ -22,6 +23,9 @@ _REST = re.compile(rb"[ \t\r\n\0]*+\Z")
 _BRACE = ord("{")
 _CLOSING = {_BRACE: ord("}"), ord("["): ord("]")}
 
+_MOMENT = 1_023
+"""Brackets after which reading stops for a moment: a millisecond."""
+
 _decode = msgspec.json.Decoder().decode
 
 
@@ -34,16 +38,21 @@ def rebalance(text: bytes, at: int = 0, budget: Budget | None = None) -> Repaire
 
     :raises OverBudget: when it is nested too deep, or more than *budget* allows.
     """
+    return at_once(rebalancing(text, at, budget or Budget()))
+
+
+def rebalancing(text: bytes, at: int, budget: Budget) -> Steps[Repaired | None]:
+    """The same in steps."""
     if text[at : at + 1] not in (b"{", b"["):
         return None
-    budget = budget or Budget()
     balance = _Balance(text, at)
-    balanced = balance.take(budget)
+    balanced = yield from balance.take(budget)
     budget.scan(balance.seen - at)
     if not balanced:
         return None
     whole = balance.whole()
     budget.take(whole.count(b","))
+    yield
     try:
         data = _decode(whole)
     except (ValueError, RecursionError):
@@ -69,7 +78,7 @@ class _Balance:
         self._open: list[int] = []
         """What would close the brackets that are open."""
 
-    def take(self, budget: Budget) -> bool:
+    def take(self, budget: Budget) -> Steps[bool]:
         """Go on to where the first bracket is closed, or to the end; False when that makes no sense."""
         text, still_open = self.text, self._open
         brace = -1
@@ -79,6 +88,9 @@ class _Balance:
             place = end - 1
             bracket = text[place]
             count += 1
+            if not count & _MOMENT:
+                budget.on_time()
+                yield
             if end == self.end or bracket not in _BRACKETS or count > values:
                 break
             self.end = end

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from .budget import Budget
-from .json_balance import rebalance
-from .json_repair import Repaired, repair
+from .json_balance import rebalancing
+from .json_repair import Repaired, repairing
+from .steps import Steps, at_once
 
 _SHORT = 4_096
 """Bytes of a text whose values are guessed and not counted: counting costs as much as reading."""
@@ -45,14 +46,20 @@ def read(text: bytes, at: int = 0, budget: Budget | None = None) -> Repaired | N
 
     :raises OverBudget: when it is nested too deep, or more than *budget* allows.
     """
-    budget = budget or Budget()
+    return at_once(reading(text, at, budget or Budget()))
+
+
+def reading(text: bytes, at: int, budget: Budget) -> Steps[Repaired | None]:
+    """The same in steps."""
     if at == 0:
         values = budget.values
         try:
             return Repaired(read_correct(text, budget), len(text), ())
         except ValueError:
             budget.values = values  # they are counted again by whoever reads them
-    return rebalance(text, at, budget) or repair(text, at, budget)
+        yield
+    mended = yield from rebalancing(text, at, budget)
+    return mended or (yield from repairing(text, at, budget))
 
 
 def _depth(data: Any) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from .budget import Budget
+from .steps import Steps, at_once
 
 Kind = Literal["object", "array"]
 Heard = Callable[[list[str | None], int, int], object]
@@ -25,6 +26,9 @@ _WORDS: dict[bytes, Any] = {b"true": True, b"false": False, b"null": None}
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _ODD_NUMBER = re.compile(rb"[+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})")
 _NOT_A_NUMBER = re.compile(rb"[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
+
+_MOMENT = 255
+"""Tokens after which reading stops for a moment: less than a millisecond."""
 
 _decode = msgspec.json.Decoder().decode
 
@@ -56,7 +60,12 @@ def repair(
     :param heard: told of every value, also of one that is cut.
     :raises OverBudget: when it is nested too deep, or more than *budget* allows.
     """
-    return _Reader(text, budget or Budget(), heard).read(at)
+    return at_once(repairing(text, at, budget or Budget(), heard))
+
+
+def repairing(text: bytes, at: int, budget: Budget, heard: Heard | None = None) -> Steps[Repaired | None]:
+    """The same in steps."""
+    return _Reader(text, budget, heard).read(at)
 
 
 class _Frame:
@@ -89,7 +98,7 @@ class _Reader:
         self._frames: list[_Frame] = []
         self._odd: dict[str, None] = {}
 
-    def read(self, at: int) -> Repaired | None:
+    def read(self, at: int) -> Steps[Repaired | None]:
         if self._text[at : at + 1] not in (b"{", b"["):
             return None
         begin, tokens, most = at, 0, self._budget.values
@@ -101,6 +110,9 @@ class _Reader:
             at = found.end()
             tokens += 1
             self._take(found)
+            if not tokens & _MOMENT:
+                self._budget.on_time()
+                yield
         self._budget.take(tokens)
         self._budget.scan(at - begin)
         if not self._finished:

@@ -16,11 +16,12 @@ from urllib.parse import unquote_to_bytes
 from .budget import Budget
 from .document import BEGINNING, after_blanks
 from .fields import folded
-from .json_balance import rebalance
+from .json_balance import rebalancing
 from .json_document import read_correct
-from .json_repair import repair
+from .json_repair import repairing
+from .steps import Result, Steps
 from .xml_document import Refused
-from .xml_document import read as read_xml
+from .xml_document import reading as reading_xml
 
 CATEGORIES: dict[str, tuple[str, ...]] = {
     "templates": (
@@ -53,6 +54,10 @@ _PLACE = "not a person's"
 HIDDEN = "hidden"
 """The category of what may hold personal data and cannot be searched: it is wrapped too often."""
 
+_NOTHING = (0, 0, "")
+"""No value: after so much was looked at that others may have their turn."""
+_MOMENT = 63
+"""Fields or escapes that are looked at before that."""
 _REMEMBERED = 4_096
 _LAYERS = 4
 """How often one document may be wrapped in a text of another."""
@@ -124,7 +129,7 @@ class Sought:
         """
         The values in *text* (UTF-8): any mix of JSON and XML, whole, broken or cut.
 
-        They come in no order, and some more than once.
+        They come in no order, and some more than once; empty ones mean nothing.
 
         :raises OverBudget: when searching it costs more than *budget* allows.
         """
@@ -139,8 +144,10 @@ class Sought:
         if _WRAPPED.match(text):
             yield from self._wrapped(text, 0, budget)
             return
-        for field in _FIELD.finditer(text):
+        for count, field in enumerate(_FIELD.finditer(text)):
             budget.take(1)
+            if not count & _MOMENT:
+                yield _NOTHING
             category = self.categories.get(_form_name(field[1]), _PLACE)
             if category != _PLACE:
                 yield field.start(2), field.end(2), category
@@ -151,9 +158,7 @@ class Sought:
         """What is in *raw*, the value of a field that begins at *start*."""
         if b"%" not in raw and _OPENING.search(raw) is None:
             return
-        layer = Layer(
-            raw.replace(b"+", b" "), _PERCENT, lambda found: bytes.fromhex(found[1].decode()), budget
-        )
+        layer = yield from Layer.of(raw.replace(b"+", b" "), _PERCENT, _percent_meant, budget)
         if _WRAPPED.search(layer.text):
             yield start, start + len(raw), HIDDEN
         for begin, end, category in _Search(self, layer.text, budget, _LAYERS - 1).inside():
@@ -182,18 +187,22 @@ class Layer:
 
     __slots__ = ("_literal", "_raw", "_starts", "text")
 
-    def __init__(
-        self,
-        raw: bytes,
-        pattern: re.Pattern[bytes],
-        meant: Callable[[re.Match[bytes]], bytes],
-        budget: Budget,
-    ) -> None:
+    def __init__(self) -> None:
         self._starts, self._raw, self._literal = [0], [0], [True]
+        self.text = b""
+
+    @classmethod
+    def of(
+        cls, raw: bytes, pattern: re.Pattern[bytes], meant: Meant, budget: Budget
+    ) -> Generator[Span, None, Layer]:
+        """The layer under *raw*, in steps."""
+        self = cls()
         pieces: list[bytes] = []
         at = size = 0
-        for found in pattern.finditer(raw):
+        for count, found in enumerate(pattern.finditer(raw)):
             budget.take(1)
+            if count & _MOMENT == _MOMENT:
+                yield _NOTHING
             before, said = raw[at : found.start()], meant(found)
             pieces += (before, said)
             size += len(before)
@@ -204,6 +213,7 @@ class Layer:
             size += len(said)
         pieces.append(raw[at:])
         self.text = b"".join(pieces)
+        return self
 
     def origin(self, at: int) -> int:
         """Where the byte at *at* of :attr:`text` stands in the text with escapes."""
@@ -233,9 +243,12 @@ class _Search:
         """All of it is documents, and perhaps something between them: where the decoder sees them, too."""
         text = self._text
         self._budget.scan(len(text))
+        # Tags and escapes are searched in single calls, together with all that stands between values.
+        self._budget.expect(max(text.count(b"<") // 2, text.count(b"\\")))
         at = after_blanks(text, 0)
         while at < len(text):
             self._budget.take(1)
+            yield _NOTHING
             first = text[at : at + 1]
             end = 0
             if first == b"<":
@@ -286,8 +299,9 @@ class _Search:
                 end, correct = len(text), True
         except ValueError:
             pass
+        yield _NOTHING
         if not end:
-            mended = rebalance(text, at, self._budget)
+            mended = yield from _stopping(rebalancing(text, at, self._budget))
             if mended is not None:
                 end, data = mended.end, mended.data
         if end and self._is_plain(at, end) and _has_plain_names(data):
@@ -297,13 +311,15 @@ class _Search:
             except _Switch:
                 pass
         spans: list[Span] = []
-        repaired = repair(text, at, self._budget, partial(self._heard, spans))
+        repaired = yield from _stopping(repairing(text, at, self._budget, partial(self._heard, spans)))
         for start, stop, category in spans:
             if category:
                 yield start, stop, category
                 continue
             raw = text[start:stop]
-            layer = Layer(raw, _JSON_ESCAPE, _json_meant, self._budget) if b"\\" in raw else None
+            layer = None
+            if b"\\" in raw:
+                layer = yield from Layer.of(raw, _JSON_ESCAPE, _json_meant, self._budget)
             yield from self._wrapped(start, stop, layer)
         return max(at + 1, len(text) if repaired is None else repaired.end)
 
@@ -379,7 +395,7 @@ class _Search:
         text, end = self._text, len(self._text)
         if b"{" in text or b"[" in text:
             try:
-                found = read_xml(text, at, self._budget)
+                found = yield from _stopping(reading_xml(text, at, self._budget))
             except Refused:
                 pass
             else:
@@ -390,12 +406,15 @@ class _Search:
         if b"{" in text or b"[" in text or b"&lt;" in self._lower:
             for node in _NODE.finditer(self._lower, at, end):
                 self._budget.take(1)
+                yield _NOTHING
                 yield from self._node(*node.span(node.lastindex or 0))
         return end
 
     def _node(self, start: int, end: int) -> Iterator[Span]:
         raw = self._text[start:end]
-        layer = Layer(raw, _XML_ESCAPE, _xml_meant, self._budget) if b"&" in raw else None
+        layer = None
+        if b"&" in raw:
+            layer = yield from Layer.of(raw, _XML_ESCAPE, _xml_meant, self._budget)
         yield from self._wrapped(start, end, layer)
 
     def _elements(self, at: int, end: int) -> Iterator[Span]:
@@ -406,6 +425,7 @@ class _Search:
             closes, name = found["closes"], found["name"]
             at = found.end()
             self._budget.take(1)
+            yield _NOTHING
             if name is None:
                 if found["cdata"]:
                     yield from self._wrapped(found.start("cdata"), found.end("cdata"), None)
@@ -433,6 +453,7 @@ class _Search:
             return at
         end = self._end_of_element(at, end)
         for tag in _TAG.finditer(lower, at, end):
+            yield _NOTHING
             yield from self._texts(at, tag.start(), category)
             at = tag.end()
             if tag["cdata"]:
@@ -472,6 +493,7 @@ class _Search:
         lower = self._lower
         for found in self._sought.attribute.finditer(lower, at, end):
             self._budget.take(1)
+            yield _NOTHING
             category = self._sought.categories[found[1]]
             tag = lower.rfind(b"<", max(at, found.start() - 4_096), found.start())
             if category == _PLACE or tag < 0 or lower.find(b">", tag, found.start()) >= 0:
@@ -479,6 +501,17 @@ class _Search:
             own = _ROOT_NAME.match(lower, tag)
             if own is not None and self._sought.categories.get(own[1]) != _PLACE:
                 yield *found.span(found.lastindex or 0), category
+
+
+def _stopping(steps: Steps[Result]) -> Generator[Span, None, Result]:
+    """The result of *steps*, and nothing between them."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            result: Result = done.value
+            return result
+        yield _NOTHING
 
 
 _ROOT_NAME = re.compile(rb"<(?:[^\s<>/:!?]++:)*+([^\s<>/:]++)")

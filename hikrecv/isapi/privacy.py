@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import TypeVar
 
 import msgspec
 
@@ -18,6 +17,7 @@ from .encodings import Origins, Text, errors_of
 from .encodings import label as as_label
 from .multipart import USUAL_LIMITS, MultipartLimits, payloads
 from .personal import HIDDEN, Sought, sought
+from .steps import Steps, at_once
 
 _PICTURES = frozenset(("jpeg", "png", "gif", "bmp", "empty"))
 _MEDIA = re.compile(rb"\s*(?:image|video|audio)/", re.IGNORECASE)
@@ -25,10 +25,9 @@ _NUMBER = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _ONES = bytes.maketrans(b"0123456789", b"1111111111")
 _BEFORE_NUMBER = frozenset((b":", b"[", b",", b"{", b" ", b"\t", b"\r", b"\n", b"\0"))
 _JPEG = b"\xff\xd8\xff"
-Result = TypeVar("Result")
 
-_SPANS = 64
-"""Values after which masking stops for a moment."""
+_MOMENT = 15
+"""Looks after which masking stops for a moment."""
 
 
 def mask(
@@ -45,12 +44,12 @@ def mask(
     :param limits: those with which the push will be decoded, so that no part escapes.
     :param budget: of the search; one of its own by default.
     """
-    return _at_once(masking(push, table, limits, budget))
+    return at_once(masking(push, table, limits, budget))
 
 
 def masking(
     push: Push, table: Privacy, limits: MultipartLimits = USUAL_LIMITS, budget: Budget | None = None
-) -> Generator[None, None, Push]:
+) -> Steps[Push]:
     """The same in steps, between which others may work."""
     if not table.mask:
         return push
@@ -59,15 +58,6 @@ def masking(
     body = yield from masker.body(push.body, push.header(b"content-type"), limits)
     anomalies = (*push.anomalies, Anomaly("masked"), *masker.anomalies)
     return msgspec.structs.replace(push, target=target, body=body, anomalies=anomalies)
-
-
-def _at_once(steps: Generator[None, None, Result]) -> Result:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            result: Result = done.value
-            return result
 
 
 @lru_cache(maxsize=16)
@@ -89,11 +79,9 @@ class _Masker:
         path, mark, query = target.partition(b"?")
         if not query:
             return target
-        return path + mark + _at_once(self._text(query, "form", ""))
+        return path + mark + at_once(self._text(query, "form", ""))
 
-    def body(
-        self, body: bytes, content_type: bytes | None, limits: MultipartLimits
-    ) -> Generator[None, None, bytes]:
+    def body(self, body: bytes, content_type: bytes | None, limits: MultipartLimits) -> Steps[bytes]:
         view, at = memoryview(body), 0
         pieces: list[bytes | memoryview] = []
         for start, end, declared in payloads(body, content_type, limits):
@@ -105,7 +93,7 @@ class _Masker:
                 at = end
         return b"".join((*pieces, view[at:])) if pieces else body
 
-    def _payload(self, view: memoryview, declared: bytes) -> Generator[None, None, bytes | None]:
+    def _payload(self, view: memoryview, declared: bytes) -> Steps[bytes | None]:
         """*view* as it may be written; None when that is no different."""
         kind = kind_of(view)
         if kind in _PICTURES or (kind == "other" and _MEDIA.match(declared)):
@@ -117,15 +105,17 @@ class _Masker:
             return (yield from self._text(text, kind, as_label(declared)))
         return (yield from self._text(text[:picture], kind, as_label(declared))) + text[picture:]
 
-    def _text(self, raw: bytes, kind: str, declared: str) -> Generator[None, None, bytes]:
+    def _text(self, raw: bytes, kind: str, declared: str) -> Steps[bytes]:
+        if len(raw) > self._budget.scanned:
+            return self._unreadable(raw)
         try:
             text = text_of(raw, declared, self._budget)
             found = self._sought.in_form if kind == "form" else self._sought.spans
             spans: list[tuple[int, int, bool]] = []
-            for start, end, category in found(text.data, self._budget):
+            for count, (start, end, category) in enumerate(found(text.data, self._budget)):
                 if end > start:
                     spans.append((start, end, category == HIDDEN))
-                if not len(spans) % _SPANS:
+                if not count & _MOMENT:
                     self._budget.on_time()
                     yield
         except OverBudget:

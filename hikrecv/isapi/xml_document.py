@@ -9,13 +9,16 @@ from xml.etree.ElementTree import Element, ParseError, XMLParser
 from xml.parsers import expat
 
 from .budget import Budget
+from .steps import Steps, at_once
 from .xml_plain import read_plain
 
 MOST_REPAIRS = 10_000
 MOST_TAGS = 4_000
 """Of a document that is read in one go, for which every element is an object for a while."""
-_FIRST_PIECE = 4_096
-"""Bytes that the parser is given at first; each piece is twice as long as the one before."""
+_FIRST_LOOK = 4_096
+"""Bytes whose tags are counted at first; each look is twice as far, so that little is read in vain."""
+_PIECE = 8_192
+"""Bytes that the parser is given at once, and as many more as it could do nothing with."""
 _SHORT = 4_096
 _BYTES_A_VALUE = 16
 """Of a text so short that its values are guessed and not counted."""
@@ -26,7 +29,7 @@ _CONTROL = re.compile(
     rb"[\x00-\x08\x0b\x0c\x0e-\x1f]"
     rb"|&#(?:0*(?:[0-8]|1[1-24-9]|2[0-9]|3[01])|x0*(?:[0-8bBcCeEfF]|1[0-9A-Fa-f]));"
 )
-_AFTER_NAME = (b" ", b"\t", b"\n", b"\r", b"\x0b", b"\x0c", b">")
+_AFTER_NAME = rb"[\s>]"
 _DECLARATION = re.compile(rb"<\?xml[^<>]{0,300}>\s*(?=<[^?])")
 
 
@@ -58,7 +61,11 @@ def read(text: bytes, at: int = 0, budget: Budget | None = None) -> Read | None:
     :raises Refused: for a document type or an entity.
     :raises OverBudget: when it is nested too deep, or more than *budget* allows.
     """
-    budget = budget or Budget()
+    return at_once(reading(text, at, budget or Budget()))
+
+
+def reading(text: bytes, at: int, budget: Budget) -> Steps[Read | None]:
+    """The same in steps."""
     if at == 0 and is_small(text) and not (b"<!DOCTYPE" in text or b"<!ENTITY" in text):
         budget.take(len(text) // _BYTES_A_VALUE if len(text) <= _SHORT else MOST_TAGS)
         plain = read_plain(text)
@@ -67,8 +74,8 @@ def read(text: bytes, at: int = 0, budget: Budget | None = None) -> Read | None:
         try:
             return _read_correct(text, budget)
         except ParseError:
-            pass
-    return _read_carefully(text, at, budget)
+            yield
+    return (yield from _read_carefully(text, at, budget))
 
 
 def is_small(text: bytes) -> bool:
@@ -116,22 +123,26 @@ def _content(element: Element, budget: Budget, depth: int) -> Any:
 # -- any other document: event by event, so that nothing complete is lost --------
 
 
-def _read_carefully(text: bytes, at: int, budget: Budget) -> Read | None:
+def _read_carefully(text: bytes, at: int, budget: Budget) -> Steps[Read | None]:
     builder = _Builder(text, at, budget)
+    yield from builder.build()
     if builder.root is None:
         declaration = _DECLARATION.match(text, at)
-        found = None if declaration is None else _read_carefully(text, declaration.end(), budget)
+        found = None if declaration is None else (yield from _read_carefully(text, declaration.end(), budget))
         return found and found._replace(anomalies=(("xml-declaration", builder.error), *found.anomalies))
     if not builder.error:
         return Read(builder.root, builder.data(), builder.end)
     # Another document may follow this one, and is not to suffer from it.
     end = _end_of_broken(text, at, builder.qualified_root)
     budget.scan(3 * (end - at))
+    yield
     broken = text[at:end]
     if b"<!DOCTYPE" in broken or b"<!ENTITY" in broken:
         raise Refused("doctype-refused")
     better, done = _repaired(broken)
+    yield
     builder = _Builder(better, 0, budget)
+    yield from builder.build()
     if builder.error:
         done.append(("document-cut", builder.error))
     return Read(builder.root or "", builder.data(), end, tuple(done))
@@ -144,11 +155,9 @@ def _end_of_broken(text: bytes, at: int, root: bytes) -> int:
     inside = text.find(b"<" + root, at, stop) + 1
     following = text.find(b"<?xml", inside, stop)
     stop_again = stop if following < 0 else following
-    again = text.find(b"<" + root, inside, stop_again)
-    while again >= 0 and text[again + len(root) + 1 : again + len(root) + 2] not in _AFTER_NAME:
-        again = text.find(b"<" + root, again + 1, stop_again)
-    if again >= 0:
-        return again
+    again = re.compile(b"<" + re.escape(root) + _AFTER_NAME).search(text, inside, stop_again)
+    if again is not None:
+        return again.start()
     if following >= 0:
         return following
     return len(text) if closing < 0 else closing + len(root) + 3
@@ -183,7 +192,7 @@ class _Frame:
 
 class _Builder:
     """
-    Expat's events to nested dicts.
+    Expat's events to nested dicts, once it was built.
 
     :ivar root: the root's name, None when no element began.
     :ivar end: the place behind the root's end; 0 when it never ended.
@@ -199,7 +208,10 @@ class _Builder:
         self._frames: list[_Frame] = []
         self._tree: Any = None
         self._elements = 0
-        self._parser: expat.XMLParserType | None
+        self._parser: expat.XMLParserType | None = None
+
+    def build(self) -> Steps[None]:
+        """Up to the root's end, or as far as it goes."""
         self._parser = parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True
         parser.StartElementHandler = self._start
@@ -207,7 +219,7 @@ class _Builder:
         parser.CharacterDataHandler = self._characters
         parser.StartDoctypeDeclHandler = self._doctype
         try:
-            self._parse(parser)
+            yield from self._parse(parser)
         except expat.ExpatError as problem:
             if not self.end:
                 self.error = expat.ErrorString(problem.code)
@@ -218,21 +230,29 @@ class _Builder:
             parser.CharacterDataHandler = parser.StartDoctypeDeclHandler = None
             self._parser = None
 
-    def _parse(self, parser: expat.XMLParserType) -> None:
+    def _parse(self, parser: expat.XMLParserType) -> Steps[None]:
         """
-        Up to the root's end, piece by piece.
+        Piece by piece.
 
         Expat copies what it is given, and a text of many documents would be copied for each.
+        And it begins a tag that is cut again from its start: so a piece is as long as that at least.
         """
-        text, at, size = memoryview(self._text), self._at, _FIRST_PIECE
+        text, at, size = memoryview(self._text), self._at, _PIECE
+        asked, more = at, _FIRST_LOOK
         while not self.end:
+            while asked < min(at + size, len(text)):
+                self._budget.scan(min(more, len(text) - asked))
+                tags = self._text.count(b"<", asked, asked + more)
+                self._budget.take(tags + self._text.count(b"=", asked, asked + more))
+                asked, more = asked + more, 2 * more
             piece = text[at : at + size]
-            self._budget.scan(len(piece))
-            self._budget.take(self._text.count(b"<", at, at + size) + self._text.count(b"=", at, at + size))
-            at, size = at + size, 2 * size
+            at += size
             parser.Parse(piece, at >= len(text))
             if at >= len(text):
                 return
+            size = max(_PIECE, at - self._at - parser.CurrentByteIndex)
+            self._budget.on_time()
+            yield
 
     def data(self) -> dict[str, Any]:
         """What is complete of the tree: an element that is still open counts by its children alone."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, ITransport
 from twisted.python.failure import Failure
@@ -26,6 +27,8 @@ from .watch import visible
 if TYPE_CHECKING:
     from .connection import PushFactory
 
+Otherwise = Answer | None | Deferred[Answer | None]
+"""What is said instead of 200; while it is not clear yet whether a cut body was whole, a Deferred."""
 AHEAD = 65_536
 """Bytes of further requests that are taken while one is being handled."""
 SEEN = 1_000
@@ -270,7 +273,7 @@ class Conversation(Line):
         else:
             self._salvage(exchange, end, Answer(408))
 
-    def _keep(self, exchange: Exchange, end: End, otherwise: Answer | None = None) -> None:
+    def _keep(self, exchange: Exchange, end: End, otherwise: Otherwise = None) -> None:
         intake = self.factory.intake
         sender = exchange.sender
         peer = Peer(self.ip, self.port, sender.trust, sender.login)
@@ -278,6 +281,10 @@ class Conversation(Line):
         exchange.chunks = []
         self.state = "answer"
         kept = intake.receive(push)
+        if isinstance(otherwise, Deferred):
+            # It is being kept already, whatever happens to the connection; only the answer waits.
+            kept.addBoth(self._once_judged, otherwise, exchange, end.keep_alive).addErrback(intake.log.bug)
+            return
         kept.addBoth(self._kept, exchange, end.keep_alive, otherwise).addErrback(intake.log.bug)
 
     def _salvage(self, exchange: Exchange, end: End, otherwise: Answer) -> None:
@@ -287,7 +294,11 @@ class Conversation(Line):
         """
         intake = self.factory.intake
         whole = intake.is_whole(exchange.head, exchange.body())
-        intake.watch.salvaged(self.ip, whole)
+        judged: Otherwise
+        if isinstance(whole, Deferred):
+            judged = whole.addCallback(self._judged, otherwise)
+        else:
+            judged = self._judged(whole, otherwise)
         if exchange.head.framing == "close":
             intake.log.say(
                 self.ip,
@@ -302,7 +313,16 @@ class Conversation(Line):
                 f"a request was cut after {exchange.size} bytes and kept as far as it came; "
                 "see the device's network and its time-out",
             )
-        self._keep(exchange, end, None if whole and otherwise.status != 400 else otherwise)
+        self._keep(exchange, end, judged)
+
+    def _judged(self, whole: bool, otherwise: Answer) -> Answer | None:
+        self.factory.intake.watch.salvaged(self.ip, whole)
+        return None if whole and otherwise.status != 400 else otherwise
+
+    def _once_judged(
+        self, answer: Answer | Failure, judged: Deferred[Answer | None], exchange: Exchange, keep_alive: bool
+    ) -> Deferred[None]:
+        return judged.addCallback(lambda otherwise: self._kept(answer, exchange, keep_alive, otherwise))
 
     def _kept(
         self, answer: Answer | Failure, exchange: Exchange, keep_alive: bool, otherwise: Answer | None
@@ -483,7 +503,19 @@ class Conversation(Line):
         exchange.looks += 1
         exchange.looked = exchange.size
         body = exchange.body()
-        return not (is_closed(body) and self.factory.intake.is_whole(exchange.head, body))
+        if not is_closed(body):
+            return True
+        whole = self.factory.intake.is_whole(exchange.head, body)
+        if isinstance(whole, Deferred):
+            whole.addCallback(self._looked, exchange, exchange.size).addErrback(self.factory.intake.log.bug)
+            return True
+        return not whole
+
+    def _looked(self, whole: bool, exchange: Exchange, size: int) -> None:
+        """It took a while to see whether the first *size* bytes are all: perhaps something came meanwhile."""
+        if whole and self._exchange is exchange and exchange.size == size and self.state == "read":
+            self._no_more("body", self.factory.now())
+            self._advance()
 
     def _in_time(self, now: float) -> bool:
         """Whether a body is looked at because its sender is silent, and not because its time is up."""

@@ -23,7 +23,8 @@ from .redaction import from_raw, without_secrets, without_token
 from .watch import SenderLog, Watch
 
 Receive = Callable[[Push], Deferred[Answer]]
-Complete = Callable[[Push], bool]
+Complete = Callable[[Push], "bool | Deferred[bool]"]
+"""Judges whether a push that broke off holds a whole document; a Deferred when that takes a while."""
 
 UNREADABLE_A_MINUTE = 10
 """How many things that are no request are kept of one address."""
@@ -187,19 +188,26 @@ class Intake:
         """The same for what is not HTTP at all."""
         return self.keep_unreadable(ip, port, foreign.raw, (Anomaly("not-http", foreign.kind),))
 
-    def is_whole(self, head: Read, body: bytes) -> bool:
-        """Whether a whole document is in the *body* so far, or in the query."""
-        peer = Peer("", 0, "none")
-        return self.complete(
-            Push(
-                received=0,
-                peer=peer,
-                method=head.method,
-                target=head.target,
-                headers=head.headers,
-                body=body,
-            )
+    def is_whole(self, head: Read, body: bytes) -> bool | Deferred[bool]:
+        """Whether a whole document is in the *body* so far, or in the query; it never errs."""
+        push = Push(
+            received=0,
+            peer=Peer("", 0, "none"),
+            method=head.method,
+            target=head.target,
+            headers=head.headers,
+            body=body,
         )
+        try:
+            whole = self.complete(push)
+        except Exception:
+            return self._cannot_judge(Failure())
+        return whole.addErrback(self._cannot_judge) if isinstance(whole, Deferred) else whole
+
+    def _cannot_judge(self, failure: Failure) -> bool:
+        # The push is kept all the same, and a device that is told 408 sends it again.
+        self.log.bug(failure)
+        return False
 
     def only_asks(self, head: Read) -> bool:
         """
@@ -208,7 +216,9 @@ class Intake:
         Some firmware can be set to send events as URL parameters (`parameterFormatType`
         querystring), and then perhaps with GET.
         """
-        return head.method in NOT_PUSHED and not (b"=" in head.target and self.is_whole(head, b""))
+        return head.method in NOT_PUSHED and not (
+            b"=" in head.target and self.is_whole(head, b"") is not False
+        )
 
     def without_secrets(self, raw: bytes) -> bytes:
         """The same bytes, fit for a log."""
