@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8089
 VENV ?= .venv
+JOBS ?= 4
 BIN = $(VENV)/bin
 PLUGINS = $(wildcard plugins/hikrecv-*)
 # Without warnings: setuptools has one for each package that is installed this way.
@@ -14,8 +15,9 @@ EDIT = --config-settings editable_mode=compat
 demo: $(VENV)/.demo
 	@exec $(BIN)/python -m hikrecv.cli.demo --port $(PORT)
 
+# Most functional tests wait for processes of their own, so twice as many as processors at a time.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 plugin-tests: $(VENV)/.test
 	@set -e; for plugin in $(PLUGINS); do echo "== $$plugin"; $(BIN)/python -m pytest -c pyproject.toml --rootdir=. $$plugin/tests; done

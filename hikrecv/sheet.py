@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from .isapi.event import Event
@@ -46,8 +46,9 @@ class Sheet:
         between: str = "\n",
         html: bool = False,
         escape: Callable[[str], str] | None = None,
+        more: Collection[str] = (),
     ) -> None:
-        self._template = Template(text, path, html=html, escape=escape)
+        self._template = Template(text, path, html=html, escape=escape, more=more)
         self._between = between
         self._whole = re.search(r"\bevents\b", text) is not None
 

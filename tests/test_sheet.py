@@ -21,7 +21,7 @@ def plates() -> list[Any]:
 def test_a_sheet_is_filled_for_each_event(plates: list[Any]) -> None:
     told = together(plates, [{"place": place} for place in ("north", "south", "east")])
 
-    assert Sheet("{{ plate.text }} {{ place }}\n", between=" | ").fill(plates, told) == (
+    assert Sheet("{{ plate.text }} {{ place }}\n", between=" | ", more=["place"]).fill(plates, told) == (
         "AA1 north | BB2 south | CC3 east"
     )
 
@@ -50,7 +50,7 @@ def test_templates_know_what_happened_and_when(plates: list[Any]) -> None:
 
 
 def test_what_an_expression_gives_can_be_made_fit_for_its_place(plates: list[Any]) -> None:
-    text = "a/{{ plate.text }}/{{ plate.lane }}/{{ nothing }}/{{ 'b' | safe }}"
+    text = "a/{{ plate.text }}/{{ plate.lane }}/{{ thermal }}/{{ 'b' | safe }}"
 
     template = Template(text, escape=lambda said: f"<{said}>")
 
