@@ -213,8 +213,13 @@ class Scribe:
 
     def _restore_mark(self) -> None:
         replace(self._store, self._layout.mark, self.mark.pack())
+        try:
+            fresh = self._store.open(self._layout.mark, write=True)
+        except OSError:
+            self._store.unlink(self._layout.mark)  # the old one is still written; the next look sees that
+            raise
         self._store.close(self._mark_fd)
-        self._mark_fd = self._store.open(self._layout.mark, write=True)
+        self._mark_fd = fresh
         begin = (self.used[0].previous if self.used else self._last) + 1
         self._store.write(self._mark_fd, [pack_begin(begin)], BEGIN_AT)
         self._store.write(self._mark_fd, [pack_refused(self.refused.told())], REFUSED_AT)
@@ -366,6 +371,14 @@ class Scribe:
         What was removed by hand is a loss to be told at once and not when it is read or retired; the segment
         that is written on is still open, so that what it holds is written anew under its name.
         """
+        try:
+            self._look()
+        except OSError as error:
+            # No descriptor is left to look with, or to write with what is gone: the next look does it.
+            if error.errno not in NO_ROOM:
+                raise
+
+    def _look(self) -> None:
         try:
             names = set(self._store.names(self._layout.journal))
         except FileNotFoundError:

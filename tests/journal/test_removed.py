@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+from itertools import count
+
 import pytest
 from journal_kit import SEGMENT, STATE, Desk, table
-from journal_stores import MemoryStore
+from journal_stores import FailsAt, MemoryStore, Watched
 
 from hikrecv.journal.state import Layout
 
@@ -228,3 +231,30 @@ def test_the_room_has_the_size_that_is_configured_now() -> None:
     Desk(store.killed(), table(most=100 * SEGMENT, ballast=2 * SEGMENT))
 
     assert len(store.files[LAYOUT.ballast].data) == 2 * SEGMENT
+
+
+@pytest.mark.parametrize("gone", ["mark", "segment", "nothing"])
+def test_a_look_without_a_free_descriptor_breaks_nothing_and_the_next_one_does_its_work(gone: str) -> None:
+    for nth in count(1):
+        memory, alarms = MemoryStore(), Alarms()
+        fails = FailsAt(memory, 0, frozenset({"open", "create", "names"}), errno.EMFILE)
+        desk = filled(alarms.desk(Watched(memory, fails)), 3)
+        paths = {
+            "mark": [LAYOUT.mark],
+            "segment": [LAYOUT.segment(desk.journal.view().segments[-1].generation)],
+        }.get(gone, [])
+        for path in paths:
+            memory.unlink(path)
+        fails.calls, fails.nth = 0, nth
+
+        look(desk)
+        failed = fails.failed
+        look(desk)
+        desk.keep(b"goes on")
+
+        assert desk.broken == []
+        assert all(path in memory.files for path in paths)
+        assert alarms.desk(memory.killed()).read() == desk.given
+        if not failed:
+            break
+    assert nth > 1
