@@ -110,8 +110,15 @@ class Contents:
             if apart:
                 again = _Again(self.push.body, part.start + found.start, part.start + found.end, None, 0)
             name = part.name or part.filename
-            for doc in alerts(found, self.budget):
-                self._document(Found(doc, found.root, name, anomalies, again))
+            docs = alerts(found, self.budget)
+            if isinstance(docs, tuple):
+                self._document(Found(docs[0], found.root, name, anomalies, again))
+                continue
+            docs = list(docs)
+            each = 1 < len(docs) == len(_listed(found.data))
+            for item, doc in enumerate(docs):
+                own = _Item(again, item) if each else again
+                self._document(Found(doc, found.root, name, anomalies, own))
         self._behind(part, part.start + documents[-1].end)
         return True
 
@@ -165,6 +172,26 @@ class _Again:
         return document.parse(memoryview(self.body)[self.start : self.end], self.content_type)[0][
             self.place
         ].data
+
+
+class _Item:
+    """Reads one alert of a list once more, and not all of them for each."""
+
+    __slots__ = ("again", "item")
+
+    def __init__(self, again: _Again, item: int) -> None:
+        self.again, self.item = again, item
+
+    def __call__(self) -> Any:
+        return _listed(self.again())[self.item]
+
+
+def _listed(data: Any) -> list[Any]:
+    """The list of alerts that a document is, or that alone stands in it; else an empty one."""
+    if type(data) is dict and len(data) == 1:
+        ((name, inside),) = data.items()
+        data = inside if name.lower() == _ALERT else None
+    return data if type(data) is list else []
 
 
 def alerts(found: document.Document, budget: Budget) -> Iterable[dict[str, Any] | None]:

@@ -385,3 +385,33 @@ def test_xml_means_the_same_in_any_namespace_and_white_space(
     assert [msgspec.structs.asdict(event) for event in two] == [
         msgspec.structs.asdict(event) for event in one
     ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'[{"eventType":"VMD","n":0},{"eventType":"io","n":1}]',
+        b'{"EventNotificationAlert":[{"eventType":"VMD","n":0},{"eventType":"io","n":1}]}',
+        b"<List><EventNotificationAlert><eventType>VMD</eventType><n>0</n></EventNotificationAlert>"
+        b"<EventNotificationAlert><eventType>io</eventType><n>1</n></EventNotificationAlert></List>",
+    ],
+)
+def test_each_alert_of_a_list_has_its_own_document(body: bytes) -> None:
+    first, second = Decoder("w").decode(push(body, b"application/octet-stream"), 7)
+
+    assert [event.type for event in (first, second)] == ["VMD", "IO"]
+    assert {name: str(value) for name, value in first.data().items()} == {"eventType": "VMD", "n": "0"}
+    assert {name: str(value) for name, value in second.data().items()} == {"eventType": "io", "n": "1"}
+
+
+def test_a_list_in_an_event_is_no_list_of_events() -> None:
+    for body in (b'{"zone":[{"name":"1"}]}', b'{"zone":[{"name":"1"},{"name":"2"}]}'):
+        (event,) = Decoder("w").decode(push(body), 7)
+        assert event.data() == json.loads(body)
+
+
+def test_fields_around_a_list_of_alerts_stay_with_each_of_them() -> None:
+    body = b'{"ipAddress":"192.0.2.7","EventNotificationAlert":[{"eventType":"VMD"},{"eventType":"io"}]}'
+
+    for event in Decoder("w").decode(push(body), 7):
+        assert event.data()["ipAddress"] == "192.0.2.7"
