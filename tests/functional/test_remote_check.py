@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from functional_harness import BIN, Receiver, run
+from functional_harness import BIN, Receiver, run, until
 
 from hikrecv.testing.profiles import Identity
 from hikrecv.testing.profiles.minmoe import verified
@@ -86,7 +86,12 @@ def ask(receiver: Receiver, serial: int, *, device: int = 1, path: str = "/Secre
 @pytest.fixture
 def terminal(new_receiver) -> Any:
     def start(*names: str) -> Receiver:
-        return new_receiver(tables(*names), plugins=PLUGINS).start()
+        receiver = new_receiver(tables(*names), plugins=PLUGINS).start()
+        # Who asks in the first moments, before the reactions have their places, is denied.
+        until(
+            lambda: all(row["state"] != "stopped" for row in receiver.tell("reactions")), "all can be asked"
+        )
+        return receiver
 
     return start
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functional_harness import Receiver, noted, post
+from functional_harness import Receiver, noted, post, until
 
 from hikrecv.journal.ledger import Ledger
 from hikrecv.journal.reader import JournalReader
@@ -56,10 +56,9 @@ def test_an_old_state_goes_on_where_it_was_and_acts_on_nothing_twice(name: str, 
     before = {reaction: len(noted(receiver, reaction)) for reaction in ("hq", "door")}
     again = _bodies(receiver, acted)
     receiver.start()
-    rows = {row["name"]: row for row in receiver.tell("reactions")}
+    until(lambda: receiver.reaction("rests")["state"] == "paused", "the reactions have their places")
     letters = [[each.reaction, each.event, each.key, each.seq] for each in receiver.dead_letters("refuses")]
 
-    assert rows["rests"]["state"] == "paused"
     assert letters == [letter for letter in was["dead_letters"] if letter[0] == "refuses"]
     for body, content_type in again:
         assert post(receiver.port, Message(label="again", body=body, content_type=content_type)).status == 200
