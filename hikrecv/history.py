@@ -56,6 +56,7 @@ class Interpreter:
         self.see = self._sightings.see
         self.restore = self._sightings.restore
         self.forget_clock = self._sightings.forget_clock
+        self.our_clock_was_set = self._sightings.our_clock_was_set
 
     def read(self, record: Record) -> tuple[Event, ...]:
         """The sighted events of *record*, under the ids that they were given when it was kept."""

@@ -210,9 +210,7 @@ class ReceiverService(Service):
         self.upkeep = Upkeep(
             reactor, storage.journal, self.indexer, storage.holding, self.dispatch, self.metrics
         )
-        self.watch_clock = ClockWatch(
-            reactor, storage.steady, storage.save_clock, self.clocks.our_clock_was_set
-        )
+        self.watch_clock = ClockWatch(reactor, storage.steady, storage.save_clock, self._our_clock_was_set)
         self.watch_clock.start()
         self.ask_clocks = AskClocks(reactor, self.clocks, self._time_of, time.time_ns)
         self.ask_clocks.start(_asked(parts))
@@ -349,6 +347,10 @@ class ReceiverService(Service):
 
     async def _time_of(self, device: str) -> datetime:
         return await self.tools.devices(device).time()
+
+    def _our_clock_was_set(self) -> None:
+        self.interpreter.our_clock_was_set()
+        self.clocks.our_clock_was_set()
 
     async def forget_clock(self, device: str) -> None:
         """Learn the clock of *device* anew.  :raises HikrecvError: when nothing is known of it."""

@@ -95,6 +95,10 @@ class Clocks:
         if len(self._known) > self._most:
             self._known.popitem(last=False)
 
+    def forget_all(self) -> None:
+        """Know nothing of any clock: what was guessed by a wrong clock of ours is wrong."""
+        self._known.clear()
+
     def forget(self, device: str) -> None:
         """Know nothing of the clock of *device*, nor of what comes through it."""
         for name in [name for name in self._known if name == device or name.startswith(f"{device}/")]:

@@ -52,6 +52,10 @@ class Sightings:
         """Guess the clock of *device*, and of what comes through it, from its next events alone."""
         self._clocks.forget(device)
 
+    def our_clock_was_set(self) -> None:
+        """Guess all clocks anew: while ours was wrong every device looked as wrong."""
+        self._clocks.forget_all()
+
     def _see(self, event: Event) -> Event:
         fact = undecided(event)
         if event.duplicate_of is not None or event.episode is not None:

@@ -108,6 +108,30 @@ def clocks(receiver: Receiver) -> dict[str, str]:
         ledger.close()
 
 
+@needs_faketime
+def test_a_door_opens_as_soon_as_our_own_wrong_clock_is_set_right(door: Receiver) -> None:
+    door.start()
+    punch(door, 0)
+    assert opened(door) == 1
+    door.stop()
+    ours = door.folder / "ours"
+    ours.write_text("-3600s")
+    fake = (f"LD_PRELOAD={FAKETIME}", f"FAKETIME_TIMESTAMP_FILE={ours}", "FAKETIME_NO_CACHE=1")
+    monotonic = "FAKETIME_DONT_FAKE_MONOTONIC=1"
+    door.start("env", *fake, monotonic, str(BIN / "hikrecv"), "run", "--config", str(door.config))
+    for _ in range(3):
+        punch(door, 0)
+    assert opened(door) == 1, "by our clock it is in an hour"
+
+    ours.write_text("+0s")
+    door.wait_for_log("this machine's clock was set")
+    punch(door, 0)
+    assert opened(door) == 2
+    punch(door, 3600)
+    assert opened(door) == 2
+    door.stop()
+
+
 def at(receiver: Receiver, moment: str, monotonic: bool) -> Receiver:
     """Start it on a machine whose clock is off by *moment*."""
     fake = (
