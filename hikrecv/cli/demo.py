@@ -91,8 +91,8 @@ class Demo:
 
     def run(self) -> None:
         """All of it, until Ctrl-C."""
-        _check_port(self.port)
         with self._own_folder() as self._lock, self._hook() as hook:
+            _check_port(self.port)
             config = self.folder / "demo.toml"
             config.write_text(CONFIG.format(folder=self.folder, hook=hook))
             try:
@@ -120,7 +120,8 @@ class Demo:
         except OSError:
             os.close(lock)
             raise HikrecvError(
-                f"another demo runs in {self.folder}; end it with Ctrl-C, or take another --folder"
+                f"another demo runs in {self.folder}; end it with Ctrl-C{self._otherwise()}, "
+                "or take another --folder"
             ) from None
         try:
             self._clear()
@@ -131,6 +132,14 @@ class Demo:
             self.folder.rmdir()
             os.close(lock)
             self.say("what the demo kept is deleted")
+
+    def _otherwise(self) -> str:
+        """A demo that was killed cannot be ended with Ctrl-C, and its receiver lives on."""
+        try:
+            process = int(self.state.lock.read_text().split()[0])
+        except (OSError, ValueError, IndexError):
+            return ""
+        return f" (or its receiver, should it be alone, with `kill {process}`)"
 
     def _clear(self) -> None:
         for entry in self.folder.iterdir():

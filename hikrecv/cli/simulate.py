@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import signal
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import (
+    FilteringLogObserver,
+    LogEvent,
+    LogLevel,
+    LogLevelFilterPredicate,
+    PredicateResult,
+    globalLogBeginner,
+    textFileLogObserver,
+)
 
 from hikrecv.errors import HikrecvError
 from hikrecv.testing.destination import Destination
@@ -55,6 +65,7 @@ def send(
     """
     destination = Destination.parse(to, verify=not insecure)
     requests = _requests(what, destination, count, content_type, keep_alive=keep_alive, chunked=chunked)
+    _quiet_about_certificates()
     statuses = on_the_reactor(lambda reactor: _send_all(reactor, destination, requests, keep_alive))
     if any(status != 200 for status in statuses):
         raise HikrecvError("the receiver did not accept everything")
@@ -111,7 +122,22 @@ async def _send_all(
     return statuses
 
 
+def _quiet_about_certificates() -> None:
+    """Twisted logs a traceback for each that it does not accept; we say it in a sentence."""
+
+    def others(event: LogEvent) -> Any:
+        ours = event.get("log_namespace") != "twisted.internet._sslverify"
+        return PredicateResult.maybe if ours else PredicateResult.no
+
+    levels = LogLevelFilterPredicate(defaultLogLevel=LogLevel.critical)
+    wanted: list[Any] = [others, levels]
+    observer = FilteringLogObserver(textFileLogObserver(sys.stderr), wanted)
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+
+
 def _reason(error: Exception) -> str:
+    if "certificate verify failed" in str(error):
+        return "its certificate cannot be verified; --insecure sends all the same, as cameras do"
     return str(error) or type(error).__name__
 
 
@@ -151,6 +177,7 @@ def run(
             raise click.BadParameter(f"there is no profile {name!r}; profiles are {', '.join(known)}")
     scripts = [known[name] for name in chosen or known]
     destination = Destination.parse(to, verify=not insecure)
+    _quiet_about_certificates()
     on_the_reactor(
         lambda reactor: _crowd(reactor, destination, scripts, devices, rate, each, keep_alive, chunked)
     )

@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from itertools import count
 from pathlib import Path
 from threading import Event as Flag
@@ -21,6 +21,10 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import xxhash
 from click.testing import CliRunner
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from hikrecv import control
 from hikrecv.archive import Archive
@@ -62,6 +66,27 @@ def until(met: Callable[[], T], what: str, seconds: float = 15.0) -> T:
 def digest(body: bytes) -> str:
     """By what a body is known."""
     return xxhash.xxh3_128_hexdigest(body)
+
+
+def certificate(folder: Path, name: str) -> None:
+    """A key and a certificate of that name, as `key.pem` and `cert.pem`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    plain = serialization.NoEncryption()
+    pkcs8 = serialization.PrivateFormat.PKCS8
+    (folder / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, pkcs8, plain))
 
 
 # -- a receiver -----------------------------------------------------------------

@@ -110,10 +110,11 @@ def test_after_a_kill_nobody_deletes_what_its_receiver_still_uses(tmp_path: Path
         killed.process.wait(10)
         receiver = int((folder / "state" / "lock").read_text().split()[0])
         try:
-            refused = run(words(free_port(), folder), folder=tmp_path, code=1)
+            refused = run(words(killed.port, folder), folder=tmp_path, code=1)
         finally:
             os.kill(receiver, signal.SIGTERM)
         assert "another demo runs in" in refused
+        assert f"with `kill {receiver}`" in refused
         until(lambda: not lives(receiver), "the receiver has ended", 30)
 
     with demo(folder) as again:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import socket
 import ssl
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from functional_harness import BIN, Receiver, until
+from functional_harness import BIN, Receiver, certificate, until
 
 from hikrecv.testing.profiles import Identity
 from hikrecv.testing.profiles.acusense import bare
@@ -20,26 +16,6 @@ from hikrecv.testing.profiles.acusense import bare
 pytestmark = pytest.mark.functional
 
 NOW = datetime.now(timezone.utc)
-
-
-def certificate(folder: Path, name: str) -> None:
-    """A key and a certificate of that name, as `key.pem` and `cert.pem`."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - timedelta(days=1))
-        .not_valid_after(NOW + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    plain = serialization.NoEncryption()
-    pkcs8 = serialization.PrivateFormat.PKCS8
-    (folder / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, pkcs8, plain))
 
 
 def request(number: int, path: str = "/", *, stay: bool = False) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from functional_harness import BIN, until
+from functional_harness import BIN, certificate, until
 
 pytestmark = pytest.mark.functional
 
@@ -78,3 +78,23 @@ def test_a_command_that_was_stopped_before_its_end_does_not_look_well() -> None:
 
     assert send.returncode == 130
     assert said == ""
+
+
+@pytest.mark.parametrize("words", [("send", "vendor-note"), ("run", "--devices", "1", "--rate", "20")])
+def test_a_certificate_that_cannot_be_verified_is_no_traceback(new_receiver, tmp_path, words) -> None:
+    certificate(tmp_path, "camera.test")
+    listen = f"ssl:0:interface=127.0.0.1:privateKey={tmp_path}/key.pem:certKey={tmp_path}/cert.pem"
+    receiver = new_receiver(f'[[listen]]\nendpoint = "{listen}"\n').start()
+
+    with sender(*words, "--to", f"https://127.0.0.1:{receiver.port}/") as process:
+        if words[0] == "run":
+            receiver.wait_for_log("TLS failed")
+            process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=20)
+
+    assert "Traceback" not in error
+    if words[0] == "send":
+        assert process.returncode == 1
+        assert "its certificate cannot be verified; --insecure sends all the same, as cameras do\n" in error
+    else:
+        assert "answers none" in out
