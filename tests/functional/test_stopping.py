@@ -75,7 +75,7 @@ import os, signal, threading
 from hikrecv.deadline import Deadline
 
 deadline = Deadline(lambda: "a lock", seconds=1.2)
-signal.signal(signal.SIGTERM, lambda *_: print("told", flush=True))
+signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"told\\n"))
 deadline.watch()
 if {thread}:
     threading.Thread(target=threading.Event().wait).start()
