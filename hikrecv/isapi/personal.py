@@ -75,8 +75,11 @@ _INSIDE = re.compile(
 _WORDS = (b"null", b"true", b"false")
 _OPENING = re.compile(rb"[{\[<]")
 _DOCUMENT = re.compile(rb"[\s\0]*+[{\[<]")
+# Up to the next beginning and no further: of thousands that never end each would be searched to the end
+# of the text.
+_CDATA = rb"<!\[cdata\[(?P<cdata>[^<\]]*+(?:(?:<(?!!\[cdata\[)|\](?!\]>))[^<\]]*+)*+)\]\]>"
 _TAG = re.compile(
-    rb"<!--.*?(?:-->|\Z)|<!\[cdata\[(?P<cdata>.*?)\]\]>|<\?.*?(?:\?>|\Z)"
+    rb"<!--.*?(?:-->|\Z)|" + _CDATA + rb"|<\?.*?(?:\?>|\Z)"
     rb"|<(?P<closes>/?+)(?P<name>[a-z_\x80-\xff][^\s<>/!?=\"']*+)[^<>]*+(?:>|(?=<)|\Z)",
     re.DOTALL,
 )
@@ -113,8 +116,9 @@ class Sought:
         words = _any_of(self.categories)
         self.key = re.compile(rb'"(' + words + rb')"\s*+:\s*+')
         self.element = re.compile(
-            rb"<!--.*?(?:-->|\Z)|<!\[cdata\[(?P<cdata>.*?)\]\]>"
-            rb"|<(?P<closes>/?+)(?:[^\s<>/:!?]++:)*+(?P<name>"
+            rb"<!--.*?(?:-->|\Z)|"
+            + _CDATA
+            + rb"|<(?P<closes>/?+)(?:[^\s<>/:!?]++:)*+(?P<name>"
             + words
             + rb"|eventnotificationalert|\?xml)(?:\s[^<>]*+)?(?<!/)>",
             re.DOTALL,
